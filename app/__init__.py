@@ -1,0 +1,1 @@
+"""Composition: builds the object graph from settings, runs the processes, offers the command line."""

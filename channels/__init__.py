@@ -1,0 +1,1 @@
+"""Messengers behind one port. Knows neither voice nor telephony."""

@@ -1,0 +1,1 @@
+"""One module or package per CRM; adapters never import each other."""

@@ -1,0 +1,119 @@
+"""What the agent asks of a salon's book, whoever keeps it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from core.ids import ConversationId
+from core.phone import Phone
+from core.tenancy import CompanyScope
+from crm.model import (
+    Booking,
+    BookingId,
+    BookingStatus,
+    Capabilities,
+    Certificate,
+    Changes,
+    Client,
+    ClientId,
+    Message,
+    Outcome,
+    Plan,
+    RefusalReason,
+    SalonProfile,
+    Service,
+    SlotQuery,
+    Staff,
+    Task,
+    VisitDraft,
+    WaitlistWish,
+    WriteResult,
+)
+
+
+class Crm(Protocol):
+    """One CRM. Raises core.errors.Unavailable when it does not answer; an error never becomes an empty list."""
+
+    async def capabilities(self, scope: CompanyScope) -> Capabilities: ...
+
+    async def services(self, scope: CompanyScope) -> Sequence[Service]: ...
+
+    async def staff(self, scope: CompanyScope) -> Sequence[Staff]: ...
+
+    async def slots(self, scope: CompanyScope, query: SlotQuery) -> Sequence[Plan]:
+        """Plans that fit, best first (earliest, then shortest gap, then cheaper)."""
+        ...
+
+    async def find_clients(self, scope: CompanyScope, phone: Phone) -> Sequence[Client]: ...
+
+    async def find_or_create_client(self, scope: CompanyScope, name: str, phone: Phone | None) -> Client: ...
+
+    async def check(self, scope: CompanyScope, draft: VisitDraft) -> RefusalReason | None:
+        """None: the draft could be written now."""
+        ...
+
+    async def book(self, scope: CompanyScope, draft: VisitDraft, marker: str) -> WriteResult:
+        """Writes the whole visit or nothing. The marker is stored in the record; the same marker never writes twice."""
+        ...
+
+    async def reschedule(self, scope: CompanyScope, booking_id: BookingId, plan: Plan, marker: str) -> WriteResult:
+        """Moves a booking to the plan's single part. The old time is free only after success."""
+        ...
+
+    async def cancel(self, scope: CompanyScope, booking_id: BookingId, *, late: bool, reason: str) -> WriteResult: ...
+
+    async def set_status(self, scope: CompanyScope, booking_id: BookingId, status: BookingStatus) -> WriteResult: ...
+
+    async def add_note(self, scope: CompanyScope, booking_id: BookingId, note: str) -> WriteResult: ...
+
+    async def get(self, scope: CompanyScope, booking_id: BookingId) -> Booking | None: ...
+
+    async def find_by_marker(self, scope: CompanyScope, marker: str) -> Sequence[Booking]: ...
+
+    async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
+        """All bookings of the client that have not ended, in order of time, cancelled ones left out."""
+        ...
+
+    async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
+        """An empty cursor starts from the beginning."""
+        ...
+
+
+class BookingDesk(Protocol):
+    """Writes with exactly one effect: intent, lock, check, adapter write, read back, confirmed.
+
+    The conversation id and the arguments identify a wish: the same wish repeated gives the same result.
+    """
+
+    async def book(self, scope: CompanyScope, conversation_id: ConversationId, draft: VisitDraft) -> WriteResult: ...
+
+    async def reschedule(
+        self, scope: CompanyScope, conversation_id: ConversationId, booking_id: BookingId, plan: Plan
+    ) -> WriteResult: ...
+
+    async def cancel(
+        self, scope: CompanyScope, conversation_id: ConversationId, booking_id: BookingId, *, reason: str
+    ) -> WriteResult:
+        """Whether the cancellation is late follows from the salon's rule and the clock."""
+        ...
+
+
+class SalonBook(Protocol):
+    """What the receptionist knows and writes down beside the CRM, kept by us."""
+
+    async def profile(self, scope: CompanyScope) -> SalonProfile: ...
+
+    async def certificate(self, scope: CompanyScope, number: str) -> Certificate | None: ...
+
+    async def add_to_waitlist(
+        self, scope: CompanyScope, conversation_id: ConversationId, wish: WaitlistWish
+    ) -> None: ...
+
+    async def add_task(self, scope: CompanyScope, conversation_id: ConversationId, task: Task) -> None: ...
+
+    async def add_message(self, scope: CompanyScope, conversation_id: ConversationId, message: Message) -> None:
+        """Queued in the outbox in the same transaction."""
+        ...
+
+    async def file_outcome(self, scope: CompanyScope, conversation_id: ConversationId, outcome: Outcome) -> None:
+        """The last one filed stands."""
+        ...

@@ -1,0 +1,88 @@
+"""The three speech ports. Audio inside the product is 16-bit mono PCM, little endian; rates are explicit."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    text: str
+    """What was recognised, as the engine writes it (case and punctuation may be absent). Empty: no speech."""
+    stable_chars: int = 0
+    """Partial results: text[:stable_chars] is agreed by two successive decodes. Final result: len(text)."""
+    confidence: float = 1.0
+    """Geometric mean of token probabilities, 0 to 1; 1.0 where the engine does not say."""
+    decode_ms: float = 0.0
+
+
+class RecognizerStream(Protocol):
+    """One turn of one caller. feed() never blocks; decoding happens in partial() and final(), off the event loop."""
+
+    def feed(self, pcm: bytes) -> None:
+        """Appends s16le mono at the rate the stream was opened with."""
+        ...
+
+    async def partial(self) -> Transcript:
+        """Decodes all audio so far. At most one call at a time."""
+        ...
+
+    async def final(self) -> Transcript:
+        """Decodes the whole turn with full care. May be called again after more feed()."""
+        ...
+
+    def close(self) -> None:
+        """Frees the audio; a decode under way is abandoned."""
+        ...
+
+
+class Recognizer(Protocol):
+    name: str
+
+    def open_stream(self, rate_hz: int, language: str = "ru", hints: Sequence[str] = ()) -> RecognizerStream:
+        """hints: words of the company (services, staff) that engines may use for biasing."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Loads the model and runs once, so that the first caller does not wait."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Synthesizer(Protocol):
+    name: str
+    rate_hz: int
+    """Rate of what synthesize() yields."""
+
+    def synthesize(self, text: str, language: str = "ru") -> AsyncIterator[bytes]:
+        """Speaks text that is already in spoken form (no digits). Yields s16le mono in pieces of at most 60 ms as they
+        are made, level about -20 dBFS. Closing the iterator (aclose) stops the engine within 60 ms."""
+        ...
+
+    async def warm_up(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    speech: bool
+    probability: float
+    """0 to 1, of the newest complete analysis window."""
+    level_dbfs: float
+    """RMS level of the frame just fed."""
+    noise_dbfs: float
+    """Running estimate of the noise floor."""
+
+
+class DetectorStream(Protocol):
+    def feed(self, frame: bytes) -> Detection:
+        """Takes 20 ms of s16le mono; cheap enough for the conversation loop (below 0.5 ms)."""
+        ...
+
+
+class SpeechDetector(Protocol):
+    name: str
+
+    def open_stream(self, rate_hz: int) -> DetectorStream: ...

@@ -1,0 +1,1 @@
+"""One live conversation: listening, turn-taking, barge-in, speaking, what was heard, recording."""
