@@ -138,6 +138,11 @@ class Understood:
     any_day: bool = False
     time: TimeWish | None = None
     any_time: bool = False
+    booked_day: DayWish | None = None
+    """Of a booking that exists: «я записана на завтра на пять, хочу перенести на пятницу» has завтра here, Friday in
+    day. Only when the turn names both, or says «я записана на…», «запись на…»."""
+    booked_time: TimeWish | None = None
+    """The same for the time: five here."""
     name: str | None = None
     """As it should be written: «Инна Лебедева». Only when a name was given, not when a master is named."""
     phone: Phone | None = None

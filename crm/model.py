@@ -205,6 +205,15 @@ class VisitDraft:
     status: BookingStatus = BookingStatus.BOOKED
 
 
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One master at work on one day."""
+
+    staff_id: StaffId
+    start: datetime
+    end: datetime
+
+
 class RefusalReason(StrEnum):
     SLOT_TAKEN = "slot_taken"
     OUTSIDE_SCHEDULE = "outside_schedule"

@@ -1,6 +1,7 @@
 """What the agent asks of a salon's book, whoever keeps it."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 
 from core.ids import ConversationId
@@ -21,6 +22,7 @@ from crm.model import (
     RefusalReason,
     SalonProfile,
     Service,
+    Shift,
     SlotQuery,
     Staff,
     Task,
@@ -41,6 +43,10 @@ class Crm(Protocol):
 
     async def slots(self, scope: CompanyScope, query: SlotQuery) -> Sequence[Plan]:
         """Plans that fit, best first (earliest, then shortest gap, then cheaper)."""
+        ...
+
+    async def on_duty(self, scope: CompanyScope, day: date) -> Sequence[Shift]:
+        """Who works on that day, booked up or not: for «кто завтра работает» and for a truthful wait-list."""
         ...
 
     async def find_clients(self, scope: CompanyScope, phone: Phone) -> Sequence[Client]: ...
