@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from agent.model import Conversation, Expect
 from core.ids import CallId
+from core.tenancy import CompanyScope
 
 FRAME_MS = 20
 
@@ -30,6 +32,8 @@ class CallInfo:
     transport: str
     """sip, twilio, webrtc."""
     rate_hz: int = 8000
+    resumed: bool = False
+    """The call went on before with another process or another socket: no greeting again; call_id is the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +114,72 @@ class CallHandler(Protocol):
     async def __call__(self, leg: CallLeg) -> None:
         """Returns when the call is over. An exception hangs the call up and is logged by the door."""
         ...
+
+
+class TurnCompleteness(Protocol):
+    """What the words tell about the end of a turn: the text side of turn-taking, one object per language."""
+
+    def complete(self, text: str, expect: Expect) -> bool:
+        """False when the words break off: «я хочу», «на», «ну…», an open number. Below 5 ms."""
+        ...
+
+    def definite(self, text: str, expect: Expect) -> bool:
+        """True when nothing sensible can follow: a bare yes or no to a question, a whole phone number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyLine:
+    """What a call needs to know of the company that was dialled."""
+
+    scope: CompanyScope
+    language: str
+    hints: tuple[str, ...]
+    """Names of services and staff, for the recogniser."""
+    completeness: TurnCompleteness
+    fallback_number: str = ""
+    """E.164 or SIP URI where a call goes when the agent has failed. Empty: a call back is promised instead."""
+    greeting_texts: tuple[str, ...] = ()
+    """Sentences worth synthesising before the first call: the opening of every greeting."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSummary:
+    ended_by: HangUpReason
+    outcome: str
+    """Value of crm.model.Outcome as the agent filed it; empty when it could not."""
+    duration_s: float
+    conversation: Conversation
+    """With the final state and the history as it was heard."""
+
+
+class CallDesk(Protocol):
+    """The company's side of a call: who was dialled, where conversations are kept, what to do when the agent fails."""
+
+    async def line_for(self, info: CallInfo) -> CompanyLine | None:
+        """None: nobody here has this number; the call is ended with a spoken word."""
+        ...
+
+    async def opened(self, line: CompanyLine, info: CallInfo, conversation: Conversation) -> None: ...
+
+    async def closed(self, line: CompanyLine, info: CallInfo, summary: CallSummary) -> None: ...
+
+    async def call_back(self, line: CompanyLine, conversation: Conversation, reason: str) -> bool:
+        """Files a task for the staff because the agent could not go on. False: not filed either."""
+        ...
+
+
+class VoiceMetrics(Protocol):
+    """Counters and histograms of conversations; all calls are cheap and never fail."""
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """One stage of one turn: endpointing, stt_final, agent_first_say, tts_first_byte, playout, total."""
+        ...
+
+    def barge_in(self, stopped: bool, seconds: float) -> None: ...
+
+    def filler(self, reason: str) -> None: ...
+
+    def call_started(self, channel: str) -> None: ...
+
+    def call_ended(self, channel: str, reason: str, seconds: float) -> None: ...
