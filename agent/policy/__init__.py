@@ -1,0 +1,1 @@
+"""What to do next, as small pure rules. A rule takes a View and gives a Move, or None for "not mine"."""

@@ -1,0 +1,23 @@
+"""The result of a write in one sentence; after it no more questions."""
+
+from dataclasses import replace
+
+from agent.model import Expect
+from agent.policy.moves import Ask, Move, View
+from agent.state import Question
+
+
+def announce(view: View) -> Move | None:
+    state = view.state
+    for mark, say in (
+        ("booked", view.say.booked),
+        ("moved", view.say.moved),
+        ("cancelled", view.say.cancelled),
+        ("unknown", view.say.unknown),
+        ("waitlisted", view.say.waitlisted),
+        ("confirmed", view.say.confirmed),
+    ):
+        if mark in state.answered:
+            state = replace(state, answered=tuple(a for a in state.answered if a != mark))
+            return Ask(say(state), Question.NONE, Expect.FREE, state)
+    return None

@@ -1,0 +1,312 @@
+"""Folds what a turn meant into the state: goal, wishes, facts about the person. Decides nothing, asks nothing."""
+
+import re
+from dataclasses import replace
+
+from agent.policy.moves import View
+from agent.policy.pick import choose_offer
+from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
+from agent.understanding import DayWish, Intent, ServiceMention, TimeWish, Understood
+from crm.model import Plan, StaffId
+
+AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
+"""«после моего окрашивания»: names a time, not a wish."""
+FOR_OTHERS = re.compile(r"\b(тоже|также|еще|и|плюс|заодно|also|too|and)\b")
+
+
+def listen(view: View) -> DialogueState:
+    state = replace(view.state, turn=view.state.turn + 1, answered=())
+    state = _language(state, view.heard)
+    state = _goal(state, view)
+    state = _person(state, view)
+    if state.goal in (Goal.BOOK, Goal.NONE, Goal.WAITLIST, Goal.CHANGE):
+        state = _wish(state, view)
+    elif state.goal is Goal.RESCHEDULE and state.target is not None:
+        state = _new_time(state, view)
+    return state
+
+
+def _language(state: DialogueState, heard: Understood) -> DialogueState:
+    if heard.language == state.language:
+        return state
+    words = len(re.findall(r"[а-яё]{2,}", heard.text.lower()))
+    if heard.language == "ru" and words < 3:
+        return state  # a stray «да» from somebody who speaks English does not switch the language back
+    return replace(state, language=heard.language)
+
+
+def _goal(state: DialogueState, view: View) -> DialogueState:
+    heard = view.heard
+    if state.goal is Goal.REMIND and not view.hears(Intent.RESCHEDULE, Intent.CANCEL, Intent.BOOK):
+        return state
+    goal = _voiced_goal(state, view)
+    if goal is None or goal is state.goal:
+        return state
+    if goal is Goal.BOOK and state.goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE) and not _clearly_new(view):
+        return state
+    state = replace(
+        state, goal=goal, offers=(), chosen=None, read_back=None, agreed=False, search=None, tries=0, refused=(),
+        colleague_refused=False, suggested_staff=(), question=Question.NONE if goal is not Goal.BOOK else state.question,
+    )  # fmt: skip
+    if goal is Goal.BOOK and state.written:
+        state = replace(state, wish=_kept(state.wish))
+    if goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE, Goal.CHANGE) and state.bookings is not None and state.written:
+        state = replace(state, bookings=None)  # what we wrote ourselves must be among them
+    if goal is Goal.LATE and heard.late_by is not None:
+        state = replace(state, late_min=round(heard.late_by.total_seconds() / 60))
+    return state
+
+
+def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
+    for intent in view.heard.intents:
+        match intent:
+            case Intent.LATE:
+                return Goal.LATE
+            case Intent.RESCHEDULE:
+                if _declines_move(view.heard.text):
+                    continue
+                return Goal.RESCHEDULE
+            case Intent.CANCEL if state.question is not Question.OFFER or state.bookings:
+                return Goal.CANCEL
+            case Intent.CANCEL_PART:
+                return Goal.CHANGE
+            case Intent.ADD_SERVICE if state.goal is Goal.NONE:
+                return Goal.CHANGE if state.written or state.bookings else Goal.BOOK
+            case Intent.WAITLIST:
+                return Goal.WAITLIST
+            case Intent.BOOK | Intent.ASK_SLOTS | Intent.ASK_ANY_TIME | Intent.CHILD:
+                if state.goal in (Goal.NONE, Goal.TASK) or intent is Intent.BOOK:
+                    return Goal.BOOK if state.goal is not Goal.WAITLIST else None
+            case _:
+                continue
+    return _implied_goal(state, view)
+
+
+def _implied_goal(state: DialogueState, view: View) -> Goal | None:
+    """A service with a day, or an answer to our question, is a wish to book; a mere question about it is not."""
+    heard = view.heard
+    if state.goal is not Goal.NONE or state.done:
+        return None
+    asks = any(name.startswith(("ask_", "certificate", "health", "complaint", "human")) for name in heard.intents)
+    concrete = bool(heard.day or heard.time or (heard.staff and not heard.staff[0].negated))
+    if heard.services and not asks:
+        return Goal.BOOK
+    if heard.services and concrete and not view.hears(Intent.HEALTH, Intent.COMPLAINT):
+        return Goal.BOOK
+    if state.question in (Question.GOAL, Question.INVITE) and (concrete or view.hears(Intent.AFFIRM)) and not asks:
+        return Goal.BOOK
+    if state.wish.services and concrete and not asks:
+        return Goal.BOOK
+    return None
+
+
+def _clearly_new(view: View) -> bool:
+    return view.hears(Intent.BOOK) and bool(view.heard.services)
+
+
+def _declines_move(text: str) -> bool:
+    return bool(
+        re.search(
+            r"\bне\s+(?:\w+\s+)?(?:перенос|перенес|переноси|перезапис)|(?:перенос\w*|перенес\w*)\s+(?:пока\s+)?не\b",
+            text,
+        )
+    )
+
+
+def _kept(wish: VisitWish) -> VisitWish:
+    """A second booking in one conversation is a new wish of the same person."""
+    return VisitWish(gender="" if wish.for_whom else wish.gender, hair_long=None if wish.for_whom else wish.hair_long)
+
+
+def _person(state: DialogueState, view: View) -> DialogueState:
+    heard, caller, wish = view.heard, state.caller, state.wish
+    if heard.name:
+        if state.question is Question.VISITOR:
+            wish = replace(wish, visitor_name=heard.name)
+        elif not caller.known or state.question is Question.NAME:
+            caller = replace(caller, name=_fuller(caller.name, heard.name))
+    caller = _phone(caller, view, state)
+    wish = replace(
+        wish,
+        age=heard.age if heard.age is not None else wish.age,
+        for_whom=heard.for_whom or wish.for_whom,
+        gender=heard.gender or wish.gender,
+        hair_long=heard.hair_long if heard.hair_long is not None else wish.hair_long,
+        people=heard.people or wish.people,
+        certificate=heard.certificate or wish.certificate,
+    )
+    return replace(state, caller=caller, wish=wish)
+
+
+def _fuller(old: str, new: str) -> str:
+    """«Инна» after «Лебедева» is a fuller name, not another one."""
+    if not old or new == old or state_contains(new, old):
+        return new
+    return new if len(new.split()) > 1 or len(old.split()) > 1 else new
+
+
+def state_contains(longer: str, shorter: str) -> bool:
+    return set(shorter.lower().split()) <= set(longer.lower().split())
+
+
+def _phone(caller: Caller, view: View, state: DialogueState) -> Caller:
+    heard = view.heard
+    if heard.phone_is_caller and view.caller is not None:
+        return replace(caller, phone=view.caller, phone_confirmed=True, digits="")
+    if heard.phone is not None and heard.phone != caller.phone:
+        return replace(caller, phone=heard.phone, phone_confirmed=False, digits="", looked_up=False)
+    if heard.phone_digits and state.question in (Question.PHONE, Question.PHONE_RIGHT) and heard.phone is None:
+        return replace(caller, digits=caller.digits + heard.phone_digits)
+    if state.question is Question.PHONE_RIGHT and heard.phone is None:
+        if view.hears(Intent.AFFIRM):
+            return replace(caller, phone_confirmed=True)
+        if view.hears(Intent.DENY):
+            return replace(caller, phone=None, phone_confirmed=False, digits="", looked_up=False)
+    return caller
+
+
+def _wish(state: DialogueState, view: View) -> DialogueState:
+    """Day, time, master and services of a visit; a pick among offers; corrections at any point."""
+    picked = choose_offer(state, view)
+    heard, wish = view.heard, state.wish
+    if picked is not None:
+        wish = _services(wish, state, view)
+        chosen = None if wish.services != state.wish.services else picked
+        if chosen is None:
+            wish = replace(wish, day=_day_of(picked, view), time=TimeWish(at=view.salon.local(picked.start).time()))
+        return replace(
+            state, wish=wish, chosen=chosen, read_back=None, agreed=False, offers=() if chosen else state.offers
+        )
+    wish = _services(wish, state, view)
+    wish = _staff(wish, state, view)
+    if heard.day is not None:
+        wish = replace(wish, day=heard.day, any_day=False)
+    elif heard.any_day:
+        wish = replace(wish, day=None, any_day=True)
+    if heard.time is not None:
+        wish = replace(wish, time=_time(wish.time, heard.time, state, view), any_time=False)
+    elif heard.any_time:
+        wish = replace(wish, time=None, any_time=True)
+    if wish == state.wish:
+        return state
+    changed = _search_part(wish) != _search_part(state.wish)
+    state = replace(state, wish=wish)
+    if changed:
+        refused = state.refused if heard.day is None and heard.time is None else ()
+        state = replace(state, chosen=None, offers=(), read_back=None, agreed=False, search=None, refused=refused)
+    return state
+
+
+def _search_part(wish: VisitWish) -> tuple[object, ...]:
+    return (
+        wish.services, wish.staff, wish.excluded_staff, wish.staff_only, wish.day, wish.any_day, wish.time,
+        wish.any_time, wish.age, wish.for_whom, wish.gender, wish.hair_long,
+    )  # fmt: skip
+
+
+def _day_of(plan: Plan, view: View) -> DayWish:
+    day = view.salon.local(plan.start).date()
+    return DayWish(day, day, view.heard.text)
+
+
+def _services(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
+    wanted = list(wish.services)
+    replaces = view.hears(Intent.CORRECT, Intent.CHANGE_WISH) and not view.hears(Intent.ADD_SERVICE)
+    fresh = [m for m in view.heard.services if not _is_reference(m, view.heard.text)]
+    for mention in fresh:
+        if mention.negated:
+            wanted = _without(wanted, mention)
+    positive = [m for m in fresh if not m.negated]
+    for index, mention in enumerate(positive):
+        twin = next((w for w in wanted if set(w.candidates) & set(mention.candidates)), None)
+        if twin is not None:
+            common = tuple(c for c in mention.candidates if c in twin.candidates)
+            narrower = common if len(common) < len(twin.candidates) else mention.candidates
+            wanted[wanted.index(twin)] = Wanted(mention.phrase, narrower)
+        elif index == 0 and (replaces or _replaces_open(state, mention)):
+            wanted = [Wanted(mention.phrase, mention.candidates)]
+        else:
+            wanted.append(Wanted(mention.phrase, mention.candidates))
+    return replace(wish, services=tuple(wanted))
+
+
+def _replaces_open(state: DialogueState, mention: ServiceMention) -> bool:
+    """After «нет такой услуги» the next one named takes its place."""
+    return bool(state.wish.services) and all(not w.candidates for w in state.wish.services) and bool(mention.candidates)
+
+
+def _is_reference(mention: ServiceMention, text: str) -> bool:
+    start = text.find(mention.phrase)
+    return start > 0 and AFTER_AN_EVENT.search(text[:start]) is not None
+
+
+def _without(wanted: list[Wanted], mention: ServiceMention) -> list[Wanted]:
+    kept = []
+    for item in wanted:
+        left = tuple(c for c in item.candidates if c not in mention.candidates)
+        if left == item.candidates or left:
+            kept.append(Wanted(item.phrase, left or item.candidates))
+    return kept
+
+
+def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
+    heard = view.heard
+    if heard.any_staff:
+        return replace(wish, staff=(), staff_named=False, staff_only=False)
+    for mention in heard.staff:
+        ids: tuple[StaffId, ...] = mention.candidates
+        if mention.negated:
+            wish = replace(
+                wish,
+                excluded_staff=tuple(dict.fromkeys((*wish.excluded_staff, *ids))),
+                staff=tuple(s for s in wish.staff if s not in ids),
+            )
+        elif ids:
+            proposed = set(ids) <= set(state.suggested_staff)
+            wish = replace(
+                wish,
+                staff=ids,
+                staff_named=wish.staff_named if set(ids) == set(wish.staff) else not proposed,
+                staff_only=mention.only or (wish.staff_only and set(ids) == set(wish.staff)),
+                excluded_staff=tuple(s for s in wish.excluded_staff if s not in ids),
+            )
+    return wish
+
+
+def _time(old: TimeWish | None, new: TimeWish, state: DialogueState, view: View) -> TimeWish:
+    """Bounds add up («после шести», then «но до восьми»); «попозже» counts from what was offered or wished."""
+    if new.later or new.earlier:
+        starts = [view.salon.local(p.start).time() for p in state.offers]
+        if state.chosen is not None:
+            starts.append(view.salon.local(state.chosen.start).time())
+        if old is not None and old.at is not None:
+            starts.append(old.at)
+        if new.later and new.not_before is None and new.at is None and starts:
+            return TimeWish(not_before=max(starts), later=True, phrase=new.phrase)
+        if new.earlier and new.start_by is None and new.at is None and starts:
+            return TimeWish(start_by=min(starts), earlier=True, phrase=new.phrase)
+    if old is None or new.at is not None or old.at is not None:
+        return new
+    if new.done_by is not None and new.not_before is None and new.start_by is None:
+        return replace(old, done_by=new.done_by, phrase=f"{old.phrase} {new.phrase}".strip())
+    return new
+
+
+def _new_time(state: DialogueState, view: View) -> DialogueState:
+    """While moving a booking: the day, time and master of its new place."""
+    picked = choose_offer(state, view)
+    if picked is not None:
+        return replace(state, chosen=picked, offers=(), read_back=None, agreed=False)
+    heard, wish = view.heard, state.wish
+    wish = _staff(wish, state, view)
+    if heard.day is not None:
+        wish = replace(wish, day=heard.day, any_day=False)
+    elif heard.any_day:
+        wish = replace(wish, day=None, any_day=True)
+    if heard.time is not None:
+        wish = replace(wish, time=_time(wish.time, heard.time, state, view), any_time=False)
+    elif heard.any_time:
+        wish = replace(wish, time=None, any_time=True)
+    if _search_part(wish) == _search_part(state.wish):
+        return state
+    return replace(state, wish=wish, chosen=None, offers=(), read_back=None, agreed=False, search=None)

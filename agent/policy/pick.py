@@ -1,0 +1,57 @@
+"""Which of the offers a turn takes, if any: by number, time, master or a plain yes."""
+
+from datetime import time
+
+from agent.policy.moves import View
+from agent.state import DialogueState, Question
+from agent.understanding import DayWish, Intent, TimeWish
+from crm.model import Plan, StaffId
+
+
+def choose_offer(state: DialogueState, view: View) -> Plan | None:
+    """None: nothing was offered, nothing taken, or what was said fits no offer (a new wish, then)."""
+    heard = view.heard
+    if not state.offers or state.question is not Question.OFFER:
+        return None
+    negative = view.hears(Intent.DENY) and not view.hears(Intent.AFFIRM, Intent.CHOOSE)
+    if heard.choice is not None and -len(state.offers) <= heard.choice < len(state.offers) and not negative:
+        return state.offers[heard.choice]
+    staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates)
+    says_something = bool(heard.day or heard.time or staff)
+    fitting = [p for p in state.offers if fits(p, view, heard.day, heard.time, staff)]
+    if says_something:
+        return fitting[0] if fitting and _certain(fitting, state.offers, view) else None
+    if negative:
+        return None
+    if view.hears(Intent.AFFIRM, Intent.CHOOSE) or heard.any_time or heard.any_staff:
+        # A bare yes to two offers is asked once more; the second time it means the first.
+        if len(state.offers) == 1 or heard.any_time or heard.any_staff or state.tries > 0:
+            return state.offers[0]
+    return None
+
+
+def _certain(fitting: list[Plan], offers: tuple[Plan, ...], view: View) -> bool:
+    """A part of the day that fits both offers is a wish, not a choice, unless it came with a yes."""
+    exact = view.heard.time is not None and view.heard.time.at is not None
+    return len(fitting) == 1 or exact or view.hears(Intent.AFFIRM, Intent.CHOOSE)
+
+
+def fits(plan: Plan, view: View, day: DayWish | None, wish: TimeWish | None, staff: tuple[StaffId, ...]) -> bool:
+    start, end = view.salon.local(plan.start), view.salon.local(plan.end)
+    if day is not None and not day.first <= start.date() <= day.last:
+        return False
+    if staff and not any(part.staff_id in staff for part in plan.parts):
+        return False
+    return wish is None or fits_time(start.time(), end.time(), wish)
+
+
+def fits_time(start: time, end: time, wish: TimeWish) -> bool:
+    if wish.at is not None:
+        return start == wish.at
+    if wish.later or wish.earlier:
+        return False  # «попозже» than the offers is none of them
+    if wish.not_before is not None and start < wish.not_before:
+        return False
+    if wish.start_by is not None and start > wish.start_by:
+        return False
+    return wish.done_by is None or end <= wish.done_by

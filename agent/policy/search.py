@@ -1,0 +1,202 @@
+"""From a wish to slot queries and from plans to at most two offers.
+
+The ladder keeps to what matters to the person: her master before the hour, the hour before a colleague, and the
+day before another day when nobody was named.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from agent.policy.moves import View
+from agent.policy.stages import Stage
+from agent.state import DialogueState, VisitWish
+from agent.understanding import TimeWish
+from crm.model import BookingId, Plan, ServiceId, SlotQuery, StaffId, VisitPart
+
+OTHER_DAYS = 14
+"""How far from the wished day the same master's other days are looked for."""
+APART_MIN = 60
+"""Two offers closer than that are no choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    stage: Stage
+    query: SlotQuery
+
+
+def parts_for(
+    services: tuple[ServiceId, ...], wish: VisitWish, view: View, staff: tuple[StaffId, ...]
+) -> tuple[VisitPart, ...]:
+    """One part if one master does it all (the named one, or anybody), else one part a service."""
+    together = allowed(services, wish, view)
+    mine = tuple(s for s in together if s in staff) if staff else together
+    if mine:
+        return (VisitPart(services, mine),)
+    parts = []
+    for group in _by_named(services, view, staff):
+        able = allowed(group, wish, view)
+        parts.append(VisitPart(group, tuple(s for s in able if s in staff) or able))
+    return tuple(parts)
+
+
+def allowed(services: tuple[ServiceId, ...], wish: VisitWish, view: View) -> tuple[StaffId, ...]:
+    """Who may do all of these for this visitor."""
+    return tuple(s for s in view.salon.staff_for(services) if s not in wish.excluded_staff and takes(s, wish, view))
+
+
+def takes(staff_id: StaffId, wish: VisitWish, view: View) -> bool:
+    """Children below the master's age are not taken."""
+    member = view.salon.member(staff_id)
+    if wish.age is None or member is None or wish.age > view.salon.rules.child_max_age:
+        return True
+    return member.child_from_age is not None and wish.age >= member.child_from_age
+
+
+def _by_named(services: tuple[ServiceId, ...], view: View, staff: tuple[StaffId, ...]) -> list[tuple[ServiceId, ...]]:
+    """Services of a named master, or that share a master, stay together; the rest go one by one."""
+    groups: list[tuple[ServiceId, ...]] = []
+    for service_id in services:
+        for index, group in enumerate(groups):
+            able = view.salon.staff_for((*group, service_id))
+            if able and (not staff or set(able) & set(staff) or not set(view.salon.staff_for(group)) & set(staff)):
+                groups[index] = (*group, service_id)
+                break
+        else:
+            groups.append((service_id,))
+    return groups
+
+
+def ladder(state: DialogueState, services: tuple[ServiceId, ...], view: View) -> tuple[Rung, ...]:
+    wish = state.wish
+    staff = tuple(s for s in wish.staff if s in allowed(services, wish, view) or len(services) > 1)
+    parts = parts_for(services, wish, view, staff)
+    first, last = days_of(wish, view)
+    ignore = (state.target,) if state.target is not None else ()
+    rungs = [Rung(Stage.AS_WISHED, _query(parts, first, last, wish.time, ignore))]
+    timed = wish.time is not None
+    if timed:
+        rungs.append(Rung(Stage.OTHER_TIME, _query(parts, first, last, None, ignore)))
+    around = _around(first, last, view)
+    other_day = Rung(Stage.OTHER_DAY, _query(parts, *around, wish.time, ignore))
+    may_change = bool(staff) and not wish.staff_only and not state.colleague_refused
+    anybody = parts_for(services, wish, view, ())
+    colleague = Rung(Stage.COLLEAGUE, _query(_without(anybody, staff), first, last, wish.time, ignore))
+    if staff:
+        rungs.append(other_day)
+    if may_change and colleague.query.parts:
+        rungs.append(colleague)
+    if not staff:
+        rungs.append(other_day)
+    if timed:
+        rungs.append(Rung(Stage.OTHER_DAY, _query(parts, *around, None, ignore)))
+    return tuple(rungs)
+
+
+def days_of(wish: VisitWish, view: View) -> tuple[date, date]:
+    horizon = view.today + timedelta(days=view.salon.rules.horizon_days)
+    if wish.day is None:
+        return view.today, min(view.today + timedelta(days=OTHER_DAYS), horizon)
+    return max(wish.day.first, view.today), wish.day.last
+
+
+def _around(first: date, last: date, view: View) -> tuple[date, date]:
+    return max(view.today, first - timedelta(days=OTHER_DAYS)), last + timedelta(days=OTHER_DAYS)
+
+
+def _without(parts: tuple[VisitPart, ...], staff: tuple[StaffId, ...]) -> tuple[VisitPart, ...]:
+    """The same parts by anybody but these; empty when a part has nobody else."""
+    others = tuple(VisitPart(p.service_ids, tuple(s for s in p.staff_ids if s not in staff)) for p in parts)
+    return others if all(p.staff_ids for p in others) else ()
+
+
+def _query(
+    parts: tuple[VisitPart, ...], first: date, last: date, wish: TimeWish | None, ignore: tuple[BookingId, ...]
+) -> SlotQuery:
+    """An exact time is searched as the whole day: what is near it is needed too."""
+    bounded = wish is not None and wish.at is None
+    assert wish is not None or not bounded
+    return SlotQuery(
+        parts=parts,
+        first_day=first,
+        last_day=last,
+        not_before=wish.not_before if wish and bounded else None,
+        start_by=wish.start_by if wish and bounded else None,
+        done_by=wish.done_by if wish else None,
+        limit=400,
+        ignore_bookings=ignore,
+    )
+
+
+def exact(plans: tuple[Plan, ...], wish: TimeWish | None, view: View) -> tuple[Plan, ...]:
+    """Plans that start at the very time that was asked for."""
+    if wish is None or wish.at is None:
+        return ()
+    return tuple(p for p in plans if view.salon.local(p.start).time() == wish.at)
+
+
+def offers(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Stage) -> tuple[Plan, ...]:
+    """At most two, different enough to be a choice; nearest to what was wished."""
+    wish = state.wish
+    left = [p for p in plans if p.start not in state.refused]
+    if wish.time is not None and wish.time.later:
+        left = [
+            p for p in left if wish.time.not_before is None or view.salon.local(p.start).time() > wish.time.not_before
+        ]
+    if wish.time is not None and wish.time.earlier and wish.time.start_by is not None:
+        left = [p for p in left if view.salon.local(p.start).time() < wish.time.start_by]
+    if not left:
+        return ()
+    anchor = _anchor(wish, view, stage)
+    ranked = sorted(left, key=lambda p: (anchor(p.start), p.price.amount.minor, p.start))
+    best = ranked[0]
+    second = next((p for p in ranked[1:] if _differs(p, best, view)), None)
+    chosen = [best] if second is None else [best, second]
+    return tuple(sorted(chosen, key=lambda p: p.start)) if stage is not Stage.OTHER_DAY else tuple(chosen)
+
+
+def _anchor(wish: VisitWish, view: View, stage: Stage) -> "Anchor":
+    return Anchor(wish, view, stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Distance of a start from the wish, in minutes; days outweigh hours."""
+
+    wish: VisitWish
+    view: View
+    stage: Stage
+
+    def __call__(self, start: datetime) -> tuple[int, int]:
+        local = self.view.salon.local(start)
+        day = self.wish.day
+        days = 0
+        if day is not None and not day.first <= local.date() <= day.last:
+            days = (
+                (day.first - local.date()).days * 2 + 1
+                if local.date() < day.first
+                else (local.date() - day.last).days * 2
+            )
+        elif day is None or self.wish.any_day:
+            days = (local.date() - self.view.today).days
+        wanted = wanted_time(self.wish.time)
+        minutes = abs(_minutes(local.time()) - _minutes(wanted)) if wanted is not None else _minutes(local.time())
+        return days, minutes
+
+
+def wanted_time(wish: TimeWish | None) -> time | None:
+    if wish is None:
+        return None
+    return wish.at or wish.not_before or wish.start_by
+
+
+def _minutes(moment: time) -> int:
+    return moment.hour * 60 + moment.minute
+
+
+def _differs(plan: Plan, other: Plan, view: View) -> bool:
+    """Another price is a choice at any time; the same price only an hour or more apart, or on another day."""
+    if plan.start == other.start:
+        return plan.price != other.price
+    apart = abs((plan.start - other.start).total_seconds()) / 60
+    return apart >= APART_MIN

@@ -1,0 +1,175 @@
+"""BookingAgent: one turn in, a stream of effects out, whatever brain thinks and whatever fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from agent.brain import Brain, Remember, TurnContext
+from agent.claims import Claim, claims_in
+from agent.model import (
+    Conversation,
+    DialogState,
+    EndCall,
+    Expect,
+    NeedsCommit,
+    ReplyEvent,
+    Say,
+    StateChanged,
+    ToolCall,
+    Turn,
+    TurnKind,
+)
+from agent.salon import Salon, SalonDirectory
+from agent.tools import CommitNeeded, FinishedWrite, Ok, PendingWrites, Toolbox
+from core.clock import Clock
+from core.errors import AppError
+from crm.model import BookingStatus, Outcome, Task, TaskKind, Written
+from crm.ports import BookingDesk, Crm, SalonBook
+
+log = structlog.get_logger(__name__)
+
+_DONE_BY_TOOL = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
+
+
+class SpokenForm(Protocol):
+    def __call__(self, text: str, language: str) -> str: ...
+
+
+class BookingAgent:
+    """Implements agent.ports.Agent over any Brain. Build one per process; it keeps no conversation between turns
+    except writes that are still on their way."""
+
+    def __init__(
+        self,
+        *,
+        crm: Crm,
+        desk: BookingDesk,
+        book: SalonBook,
+        clock: Clock,
+        brain: Brain,
+        spoken_form: SpokenForm,
+    ) -> None:
+        self._crm = crm
+        self._desk = desk
+        self._book = book
+        self._clock = clock
+        self._brain = brain
+        self._spoken_form = spoken_form
+        self._salons = SalonDirectory(crm, book, clock)
+        self._pending = PendingWrites()
+
+    def spoken(self, text: str, language: str) -> str:
+        return self._spoken_form(text, language)
+
+    async def close(self) -> None:
+        """Waits for writes under way, then stops background work."""
+        await self._pending.close()
+        await self._salons.close()
+
+    async def reply(self, conversation: Conversation, turn: Turn) -> AsyncIterator[ReplyEvent]:
+        language = str(conversation.state.data.get("language", "ru"))
+        try:
+            salon = await self._salons.get(conversation.scope)
+        except AppError as error:
+            log.error("salon_unavailable", conversation=str(conversation.id), code=error.code)
+            yield Say(_technical(language), Expect.NOTHING, language)
+            yield EndCall(Outcome.TECHNICAL_FAILURE)
+            yield StateChanged(conversation.state)
+            return
+        finished = await self._pending.collect(conversation.id)
+        tools = Toolbox(conversation, salon, self._crm, self._desk, self._book, self._pending, turn.provisional)
+        proven = _proven(conversation.state, finished)
+        context = TurnContext(conversation, turn, salon, dict(conversation.state.data.get("brain", {})), finished)
+        memory: dict[str, Any] | None = None
+        try:
+            async with aclosing(_generator(self._brain.think(context, tools))) as events:
+                async for event in events:
+                    for call in _drain(tools):
+                        proven |= _proves(call, tools)
+                        yield call
+                    match event:
+                        case Remember(data):
+                            memory = data
+                        case Say(text, _, spoken_language):
+                            language = spoken_language
+                            if claims_in(text) - proven:
+                                log.error("claim_without_proof", conversation=str(conversation.id))
+                                await self._promise(tools, conversation)
+                                yield Say(_honest(language), Expect.FREE, language)
+                            else:
+                                yield event
+                        case _:
+                            yield event
+        except CommitNeeded:
+            for call in _drain(tools):
+                yield call
+            yield NeedsCommit()
+            return
+        except AppError as error:
+            log.error("turn_failed", conversation=str(conversation.id), code=error.code)
+            for call in _drain(tools):
+                yield call
+            yield Say(_again(language), Expect.FREE, language)
+        for call in _drain(tools):
+            yield call
+        kept = memory if memory is not None else conversation.state.data.get("brain", {})
+        data = {"brain": kept, "language": language, "proven": sorted(proven)}
+        yield StateChanged(DialogState(data))
+        self._pending.adopted(conversation.id)
+
+    async def _promise(self, tools: Toolbox, conversation: Conversation) -> None:
+        due = self._clock.now() + timedelta(hours=1)
+        task = Task(TaskKind.CALLBACK, "Проверить, оформлена ли запись, и написать клиенту.", due, conversation.caller)
+        if not tools.provisional:
+            await tools.task(task)
+
+
+def _generator(events: AsyncIterator[Any]) -> Any:
+    return events
+
+
+def _drain(tools: Toolbox) -> list[ToolCall]:
+    calls, tools.calls[:] = list(tools.calls), []
+    return calls
+
+
+def _proves(call: ToolCall, tools: Toolbox) -> set[Claim]:
+    if call.outcome != "ok":
+        return set()
+    if call.name == "bookings_of_client":
+        return {Claim.BOOKED}
+    claim = _DONE_BY_TOOL.get(call.name)
+    return {claim} if claim is not None else set()
+
+
+def _proven(state: DialogState, finished: tuple[FinishedWrite, ...]) -> set[Claim]:
+    proven = {Claim(value) for value in state.data.get("proven", ())}
+    for write in finished:
+        if isinstance(write.result, Written) and write.tool in _DONE_BY_TOOL:
+            proven.add(_DONE_BY_TOOL[write.tool])
+    return proven
+
+
+def _honest(language: str) -> str:
+    if language == "en":
+        return "I have passed your request on; you will get a message with the confirmation."
+    return "Заявка передана, подтверждение придёт сообщением."
+
+
+def _again(language: str) -> str:
+    if language == "en":
+        return "Something went wrong on my side. Could you say that again, please?"
+    return "Что-то пошло не так на моей стороне. Повторите, пожалуйста."
+
+
+def _technical(language: str) -> str:
+    if language == "en":
+        return "I am sorry, we have a technical problem. Please call back in a few minutes."
+    return "Извините, у нас технические неполадки. Перезвоните, пожалуйста, через несколько минут."
+
+
+_ = (asyncio, datetime, TurnKind, Salon, Ok, BookingStatus)
