@@ -1,0 +1,118 @@
+"""The training loop: scheduled by wall time, checkpointed, resumable, on CPU or CUDA.
+
+Loss: 0.6 cross-entropy of the decoder (label smoothing 0.05) + 0.4 CTC over characters on the encoder. Muon for the matrices
+of the blocks, AdamW for the rest.
+"""
+
+import math
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from media_models.training.batches import Batch, Batches
+from media_models.training.network import Shape, WhisperNetwork
+from media_models.training.tokens import CTC_CHARACTERS, Tokens
+
+CTC_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    minutes: float
+    learning_rate: float = 2e-3
+    warm_up_steps: int = 200
+    batch: int = 24
+    threads: int = 2
+    save_every_s: float = 180.0
+    curriculum: bool = True
+    """False when a trained network is continued: all lengths from the start."""
+
+
+def load_network(path: Path, tokens: Tokens) -> WhisperNetwork:
+    """The network of a checkpoint, or a fresh one when there is none."""
+    if not path.exists():
+        return WhisperNetwork(Shape(tokens.size, len(CTC_CHARACTERS) + 1))
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    network = WhisperNetwork(Shape(**stored["shape"]))
+    network.load_state_dict({name: value.float() for name, value in stored["weights"].items()})
+    return network
+
+
+def save_network(network: WhisperNetwork, path: Path, *, half: bool = False) -> None:
+    weights = {name: value.half() if half else value for name, value in network.state_dict().items()}
+    part = path.with_suffix(".part")
+    torch.save({"shape": network.shape.as_dict(), "weights": weights}, part)
+    part.rename(path)
+
+
+def train(checkpoint: Path, folder: Path, tokens: Tokens, plan: Plan) -> None:
+    """Continues from the checkpoint if it exists; prints a line every 50 steps."""
+    torch.set_num_threads(plan.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rng = random.Random()
+    network = load_network(checkpoint, tokens).to(device).train()
+    batches = Batches(folder, tokens, plan.batch, rng)
+    optimizers = _optimizers(network, plan.learning_rate)
+    began = saved = time.monotonic()
+    step, seen, losses = 0, 0, []
+    while True:
+        progress = (time.monotonic() - began) / (plan.minutes * 60)
+        if progress >= 1:
+            break
+        for batch in batches.draw(progress if plan.curriculum else 1.0):
+            progress = (time.monotonic() - began) / (plan.minutes * 60)
+            _set_rate(optimizers, plan, step, progress)
+            loss = _loss(network, batch, device)
+            network.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+            step, seen = step + 1, seen + len(batch.mel)
+            losses.append(loss.item())
+            if step % 50 == 0:
+                mean = sum(losses[-50:]) / 50
+                print(f"step {step}  {progress:5.1%}  {seen} utterances  loss {mean:.3f}  items {len(batches.items)}", flush=True)
+            if time.monotonic() - saved > plan.save_every_s:
+                save_network(network, checkpoint)
+                saved = time.monotonic()
+            if progress >= 1:
+                break
+    save_network(network, checkpoint)
+
+
+def _optimizers(network: WhisperNetwork, rate: float) -> list[torch.optim.Optimizer]:
+    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name.startswith(("encoder.", "decoder."))]
+    rest = [p for name, p in network.named_parameters() if not (p.ndim == 2 and name.startswith(("encoder.", "decoder.")))]
+    return [
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
+        torch.optim.Muon(matrices, lr=rate, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw", ns_steps=4),
+    ]
+
+
+def _set_rate(optimizers: list[torch.optim.Optimizer], plan: Plan, step: int, progress: float) -> None:
+    decay = 1.0 if progress < 0.3 else max(0.02, 0.5 * (1 + math.cos(math.pi * (progress - 0.3) / 0.7)))
+    rate = plan.learning_rate * min(1.0, (step + 1) / plan.warm_up_steps) * decay
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+def _loss(network: WhisperNetwork, batch: Batch, device: torch.device) -> Tensor:
+    with torch.autocast(device.type, torch.bfloat16):
+        encoded = network.encode(batch.mel.to(device))
+        logits = network.decode(encoded, batch.tokens.to(device))
+        characters = network.ctc(encoded)
+    words = functional.cross_entropy(
+        logits.float().flatten(0, 1), batch.labels.to(device).flatten(), ignore_index=-100, label_smoothing=0.05
+    )
+    ctc = functional.ctc_loss(
+        characters.float().log_softmax(-1).transpose(0, 1), batch.ctc, batch.encoded_lengths, batch.ctc_lengths,
+        zero_infinity=True,
+    )  # fmt: skip
+    return (1 - CTC_SHARE) * words + CTC_SHARE * ctc
