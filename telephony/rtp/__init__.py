@@ -1,0 +1,1 @@
+"""RTP (RFC 3550) for telephone calls: packets, jitter buffer, concealment, DTMF, one session a call."""

@@ -1,0 +1,218 @@
+"""A SIP call as the CallLeg that voice speaks to: ticked by the media clock, never blocking."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from telephony.codecs import SILENCE
+from telephony.media_clock import MediaClock
+from telephony.rtp.session import RtpSession
+from telephony.sip.playout import HangUp, Mark, PlayQueue, Transfer
+from voice.ports import FRAME_MS, AudioIn, CallInfo, Dtmf, HangUpReason, HungUp, LegEvent, MarkReached
+
+TAIL_TICKS = 6
+"""120 ms of silence after the last word before BYE: the far end's jitter buffer has to play it first."""
+MAX_QUEUED_EVENTS = 3000
+"""One minute. A consumer further behind loses the oldest audio rather than the process its memory."""
+NO_MEDIA_S = 30.0
+"""A caller from whom nothing comes for so long is gone: the call is ended (its BYE got lost)."""
+_WATCH_TICKS = 50
+
+
+class MediaTap(Protocol):
+    """Where a recording gets both sides of a call, as heard: 20 ms of s16le, 8 kHz mono, at milliseconds since the
+    answer. Called on the media clock: it must not block."""
+
+    def caller(self, at_ms: int, pcm: bytes) -> None: ...
+
+    def agent(self, at_ms: int, pcm: bytes) -> None: ...
+
+
+class CallControl(Protocol):
+    """What the leg asks of its SIP call. All return at once."""
+
+    def hang_up(self, reason: HangUpReason) -> None: ...
+
+    def transfer(self, target: str) -> None: ...
+
+
+class _Events:
+    """A bounded stream for one consumer; cheaper than asyncio.Queue, which matters 5,000 times a second."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._items: deque[LegEvent] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self.dropped = 0
+
+    def put(self, event: LegEvent) -> None:
+        items = self._items
+        if len(items) >= MAX_QUEUED_EVENTS and isinstance(event, AudioIn):
+            self._drop_oldest_audio()
+        items.append(event)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _drop_oldest_audio(self) -> None:
+        for index, event in enumerate(self._items):
+            if isinstance(event, AudioIn):
+                del self._items[index]
+                self.dropped += 1
+                return
+
+    def __aiter__(self) -> AsyncIterator[LegEvent]:
+        return self
+
+    async def __anext__(self) -> LegEvent:
+        if self._ended:
+            raise StopAsyncIteration
+        while not self._items:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        event = self._items.popleft()
+        self._ended = isinstance(event, HungUp)
+        return event
+
+
+class SipCallLeg:
+    """Made when the call is answered. After HungUp the methods do nothing."""
+
+    def __init__(
+        self,
+        info: CallInfo,
+        rtp: RtpSession,
+        clock: MediaClock,
+        control: CallControl,
+        tap: MediaTap | None = None,
+        no_media_s: float = NO_MEDIA_S,
+    ) -> None:
+        self._info = info
+        self._rtp = rtp
+        self._clock = clock
+        self._control = control
+        self._tap = tap
+        self._no_media_s = no_media_s
+        self._queue = PlayQueue()
+        self._events = _Events(asyncio.get_running_loop())
+        self._first_index: int | None = None
+        self._ended = False
+        self._leaving_ticks = -1
+        self._held = False
+
+    @property
+    def info(self) -> CallInfo:
+        return self._info
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def held(self) -> bool:
+        """The far end has put us on hold: what is queued waits."""
+        return self._held
+
+    def events(self) -> AsyncIterator[LegEvent]:
+        return self._events
+
+    def play(self, pcm: bytes) -> None:
+        if not self._ended:
+            self._queue.play(pcm)
+
+    def mark(self, name: str) -> None:
+        if not self._ended:
+            self._queue.cue(Mark(name))
+
+    def clear(self) -> None:
+        self._queue.clear()
+
+    def transfer(self, target: str) -> None:
+        """REFER to target: a SIP URI, or a number, which goes to the far end's own domain. HungUp(TRANSFERRED) when it
+        went through; when the far end refuses, the call simply goes on."""
+        if not self._ended:
+            self._queue.cue(Transfer(target))
+
+    def hang_up(self) -> None:
+        if not self._ended:
+            self._queue.cue(HangUp())
+
+    def send_dtmf(self, digits: str) -> None:
+        """RFC 4733 events in place of audio; ValueError for what is no key or when the far end takes no events."""
+        self._rtp.send_digits(digits)
+
+    # --- the SIP call's side ---
+
+    def start(self) -> None:
+        """The call is answered: the clock of the call begins with the next tick."""
+        self._clock.add(self)
+
+    def digit(self, digit: str) -> None:
+        if not self._ended:
+            self._events.put(Dtmf(digit))
+
+    def hold(self, held: bool) -> None:
+        self._held = held
+
+    def end(self, reason: HangUpReason) -> None:
+        """Idempotent: the first reason stands."""
+        if self._ended:
+            return
+        self._ended = True
+        self._clock.remove(self)
+        self._events.put(HungUp(reason))
+
+    # --- the clock's side ---
+
+    def tick(self, index: int, now_s: float) -> None:
+        first = self._first_index
+        if first is None:
+            first = self._first_index = index
+        at_ms = (index - first) * FRAME_MS
+        queue, tap = self._queue, self._tap
+        caller = self._rtp.frame()
+        if self._held:
+            # Music on hold is not the caller speaking, and nobody hears the agent.
+            caller = SILENCE
+            agent = None
+        elif self._rtp.sending_digits:
+            agent = None
+        else:
+            agent = queue.take()
+        self._events.put(AudioIn(caller, at_ms, queue.played_ms))
+        self._rtp.send(index, agent, now_s)
+        if tap is not None:
+            tap.caller(at_ms, caller)
+            if agent is not None:
+                tap.agent(at_ms, agent)
+        self._follow_cues()
+        if not (index - first) % _WATCH_TICKS:
+            self._watch(now_s)
+
+    def fail(self) -> None:
+        self._control.hang_up(HangUpReason.FAILED)
+
+    def _follow_cues(self) -> None:
+        if self._leaving_ticks >= 0:
+            self._leaving_ticks -= 1
+            if self._leaving_ticks < 0:
+                self._control.hang_up(HangUpReason.AGENT)
+            return
+        while (cue := self._queue.due()) is not None:
+            match cue:
+                case Mark(name):
+                    self._events.put(MarkReached(name))
+                case Transfer(target):
+                    self._control.transfer(target)
+                case HangUp():
+                    self._leaving_ticks = TAIL_TICKS
+                    return
+
+    def _watch(self, now_s: float) -> None:
+        path = self._rtp.path
+        if path is not None and path.receives and now_s - self._rtp.last_packet_s > self._no_media_s:
+            self._control.hang_up(HangUpReason.NO_MEDIA)
