@@ -50,3 +50,102 @@ TRANSCRIPTION_DEADLINE_S = 3.0
 
 FILLER_AFTER_MS = 1500
 """No sound from the agent this long after the caller's turn: say «секунду» (facts of the answer ladder)."""
+
+FILLER_AGAIN_MS = 5000
+"""Still no answer this long after the turn: a second word, so that silence is never taken for a lost line."""
+
+HUSH_MS = 120
+"""Silence after which the final decode and the reply are begun in advance. Shorter is the gap before a plosive."""
+
+RESUME_SPEECH_MS = 40
+"""Speech after a hush needed to count as going on: one loud frame is a click."""
+
+DEFINITE_MS = 250
+"""Silence that ends a turn after words to which nothing can be added: a bare yes or no, a whole phone number."""
+
+MAX_SILENCE_IN_TURN_MS = 4000
+"""However the text looks and whatever the recogniser does, this much silence ends the turn."""
+
+NOISE_TURN_MS = 6000
+"""An open turn without a single recognised word for this long is noise: close it and say so."""
+
+UNCLEAR_MIN_MS = 400
+"""Voice without words shorter than this is a cough: dropped. Longer: the person is asked again."""
+
+UNCLEAR_IN_A_ROW = 2
+"""Turns without words in a row that are answered with «не расслышала»; further ones count as silence."""
+
+MIN_CONFIDENCE = 0.35
+"""Geometric mean token probability below which words over the agent's voice are not taken as words."""
+
+FIRST_WORDS_MS = 800
+"""While the agent has said no more than this, both began together and any word of the caller wins."""
+
+FIRST_WORDS_BARGE_IN_MS = 100
+"""Speech needed to stop the agent during its first words."""
+
+NOISE_VERDICT_MS = 500
+"""Voice over the agent that has given no word by now is noise: the agent goes on."""
+
+PAUSE_MAX_MS = 1500
+"""The agent stays silent at most this long while it is unknown whether the caller says something."""
+
+ECHO_TAIL_MS = 500
+"""The agent's own voice may come back this long after it was played (bar: 120 to 300 ms at -20 dB)."""
+
+TAIL_ANSWER_MS = 1200
+"""A yes or no this close to the end of a question is its answer, not a listener's «угу»."""
+
+SETTLE_AFTER_CLEAR_MS = 40
+"""Nothing is queued this long after clear(), until the leg has said where play-out really stopped."""
+
+PLAYOUT_STALL_MS = 1000
+"""The leg's play position stands still this long with audio queued: the clock is used instead."""
+
+MISSING_FRAMES_MS = 200
+"""No frame from the leg for this long: time is driven by the clock, and speech counts as stopped."""
+
+NO_MEDIA_S = 30.0
+"""No frame at all for this long: the line is dead, the call is closed."""
+
+WATCH_EVERY_MS = 100
+"""Distance of the checks that go on when no frames arrive."""
+
+DEAF_CHECK_MS = 1500
+"""Loud sound (12 dB over the floor) of this length with a silent detector: the detector is opened anew."""
+
+AGENT_EVENT_DEADLINE_S = 8.0
+"""Longest wait for the next event of a reply: I4, never more than 8 s without progress or hand-over."""
+
+SYNTHESIS_FIRST_S = 1.5
+"""Longest wait for the first sound of a sentence before the next engine is asked."""
+
+SYNTHESIS_NEXT_S = 1.0
+"""Longest gap between two pieces of one sentence."""
+
+ENGINE_REST_S = 30.0
+"""A synthesiser that failed is passed over for this long, then tried again."""
+
+HEARD_WAIT_S = 2.0
+"""Waiting for the last words to be heard never takes longer than their length plus this."""
+
+HANG_UP_WAIT_S = 5.0
+"""After hang_up() or transfer() the leg must report its end within this, beyond the audio still queued."""
+
+FILE_OUTCOME_S = 10.0
+"""Longest time the agent gets to file the outcome after the caller has left."""
+
+DTMF_END_MS = 2000
+"""Pause after a key that ends a sequence of keys; # ends it at once."""
+
+TRANSFER_WAIT_S = 60.0
+"""A transfer rings this long at most before the call is closed from our side."""
+
+DESK_DEADLINE_S = 3.0
+"""Longest wait for the company's side to look up a number or file a call back while the caller listens."""
+
+FAULTS_IN_A_ROW = 3
+"""Turns in a row in which the recogniser itself failed before the call is given to a person."""
+
+SPECULATIONS_PER_TURN = 3
+"""Replies begun in advance in one turn of the caller: each costs a reply."""

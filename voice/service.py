@@ -1,0 +1,102 @@
+"""What a door does with an answered call: find the company, open the conversation, run the call, close it."""
+
+import asyncio
+
+import structlog
+
+from agent.model import Channel, Conversation
+from agent.ports import Agent
+from core.clock import Clock
+from core.ids import new_conversation_id
+from core.phone import Phone
+from core.timeline import Timeline
+from voice import timings
+from voice.phrases import phrases_for
+from voice.ports import CallDesk, CallInfo, CallLeg, CompanyLine, Direction, HungUp, VoiceMetrics
+from voice.session import CallSession, Engines
+
+log = structlog.get_logger(__name__)
+
+
+class ConversationHandler:
+    """Implements voice.ports.CallHandler. One object serves all calls of a process."""
+
+    def __init__(
+        self,
+        *,
+        agent: Agent,
+        engines: Engines,
+        timeline: Timeline,
+        clock: Clock,
+        desk: CallDesk,
+        metrics: VoiceMetrics | None = None,
+    ) -> None:
+        self._agent = agent
+        self._engines = engines
+        self._timeline = timeline
+        self._clock = clock
+        self._desk = desk
+        self._metrics = metrics
+
+    async def warm_up(
+        self, language: str = "ru", rates_hz: tuple[int, ...] = (8000,), texts: tuple[str, ...] = ()
+    ) -> None:
+        """Before the first call: loads the recogniser and renders the phrases that must not wait for an engine.
+        texts: further sentences in spoken form, the opening of greetings."""
+        await self._engines.recognizer.warm_up()
+        for rate_hz in rates_hz:
+            await self._engines.bank.prepare((*phrases_for(language).all, *texts), language, rate_hz)
+
+    async def __call__(self, leg: CallLeg) -> None:
+        info = leg.info
+        line = await self._line_for(info)
+        if line is None:
+            await self._refuse(leg)
+            return
+        conversation = Conversation(
+            id=new_conversation_id(),
+            scope=line.scope,
+            channel=Channel.PHONE if info.direction is Direction.INBOUND else Channel.PHONE_OUT,
+            caller=Phone.parse(info.caller) if info.caller else None,
+            started_at=self._clock.now(),
+        )
+        async with asyncio.timeout(timings.DESK_DEADLINE_S):
+            await self._desk.opened(line, info, conversation)
+        session = CallSession(
+            leg,
+            line,
+            conversation,
+            agent=self._agent,
+            engines=self._engines,
+            timeline=self._timeline,
+            clock=self._clock,
+            desk=self._desk,
+            metrics=self._metrics,
+        )
+        summary = await session.run()
+        async with asyncio.timeout(timings.DESK_DEADLINE_S):
+            await self._desk.closed(line, info, summary)
+
+    async def _line_for(self, info: CallInfo) -> CompanyLine | None:
+        try:
+            async with asyncio.timeout(timings.DESK_DEADLINE_S):
+                return await self._desk.line_for(info)
+        except (Exception, TimeoutError) as fault:
+            log.warning("voice.company_not_found", fault=type(fault).__name__, call_id=info.call_id)
+            return None
+
+    async def _refuse(self, leg: CallLeg) -> None:
+        """Nobody has this number: a spoken word if one is rendered, then the line is closed."""
+        log.warning("voice.number_unknown", call_id=leg.info.call_id, transport=leg.info.transport)
+        audio = self._engines.bank.ready(phrases_for("ru").unknown_number, "ru", leg.info.rate_hz)
+        if audio:
+            leg.play(audio)
+        leg.hang_up()
+        wait_s = (len(audio) / (2 * leg.info.rate_hz) if audio else 0.0) + timings.HANG_UP_WAIT_S
+        try:
+            async with asyncio.timeout(wait_s):
+                async for event in leg.events():
+                    if isinstance(event, HungUp):
+                        return
+        except TimeoutError:
+            log.warning("voice.leg_did_not_close", call_id=leg.info.call_id)

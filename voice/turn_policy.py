@@ -1,0 +1,165 @@
+"""When a caller's turn begins, pauses and ends. Pure: 20 ms verdicts of the detector and texts in, signals out.
+
+The silence that ends a turn depends on what was asked (timings.END_OF_TURN_MS) and on the words so far: words that
+break off buy time, words to which nothing can be added are answered sooner. A turn always ends: by silence, by the
+longest turn, or as noise when no word came out of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from agent.model import Expect
+from voice import timings
+from voice.ports import FRAME_MS
+
+_OPEN_WINDOW_MS = 100
+
+
+class Signal(Enum):
+    NONE = auto()
+    OPENED = auto()
+    """A turn has begun; its onset lies a little back."""
+    HUSHED = auto()
+    """Short silence: decode the whole turn and prepare the reply."""
+    RESUMED = auto()
+    """The caller goes on; what was prepared at the hush is void."""
+    ENDED = auto()
+    """The turn is over. The policy is quiet again."""
+
+
+@dataclass(slots=True)
+class OpenTurn:
+    """The facts of the turn that is open or has just ended. Times in call milliseconds."""
+
+    onset_ms: int
+    last_speech_ms: int
+    """End of the last frame with speech."""
+    voiced_ms: int
+    text: str = ""
+    known_to_ms: int = -1
+    """The text covers the speech up to here. -1: nothing decoded yet."""
+    hushed: bool = False
+    forced: bool = False
+    """Closed by a limit, not by the caller's silence."""
+    had_words: bool = False
+
+
+class TurnPolicy:
+    def __init__(
+        self,
+        complete: Callable[[str, Expect], bool],
+        definite: Callable[[str, Expect], bool],
+    ) -> None:
+        self._complete = complete
+        self._definite = definite
+        self.expect = Expect.FREE
+        self.turn: OpenTurn | None = None
+        """The open turn; None while the caller is quiet."""
+        self.ended: OpenTurn | None = None
+        """The turn that ended last."""
+        self._run_ms = 0
+        """Leaky count of speech: up with speech, down with silence."""
+        self._run_onset_ms = 0
+        self._wait_ms = timings.END_OF_TURN_MS[Expect.FREE]
+        self._now_ms = 0
+
+    @property
+    def silence_ms(self) -> int:
+        """Silence at the end of the open turn; 0 without one."""
+        return self._now_ms - self.turn.last_speech_ms if self.turn else 0
+
+    def frame(self, speech: bool, end_ms: int) -> Signal:
+        """One frame that ends at end_ms. Frames that come late after a stall do not turn time back."""
+        self._now_ms = max(self._now_ms, end_ms)
+        if self.turn is None:
+            return self._while_quiet(speech, end_ms)
+        if speech:
+            return self._speech_in_turn(self.turn, end_ms)
+        self._run_ms = max(0, self._run_ms - FRAME_MS)
+        return self._check(self.turn)
+
+    def time(self, now_ms: int) -> Signal:
+        """The clock went on without a frame, or a text has just arrived."""
+        self._now_ms = max(self._now_ms, now_ms)
+        return self._check(self.turn) if self.turn else Signal.NONE
+
+    def words(self, text: str, upto_ms: int) -> None:
+        """The newest reading of the open turn, covering speech up to upto_ms. Empty: decoded, and nothing in it."""
+        turn = self.turn
+        if turn is None or upto_ms < turn.known_to_ms:
+            return
+        turn.text = text
+        turn.known_to_ms = upto_ms
+        turn.had_words = turn.had_words or bool(text)
+        self._wait_ms = self._silence_needed(text)
+
+    def asks(self, expect: Expect) -> None:
+        """The agent has said something that expects this kind of answer."""
+        self.expect = expect
+        if self.turn:
+            self._wait_ms = self._silence_needed(self.turn.text)
+
+    def drop(self) -> None:
+        """Forget the open turn: it was no turn."""
+        self.turn = None
+        self._run_ms = 0
+
+    def _silence_needed(self, text: str) -> int:
+        wait_ms = timings.END_OF_TURN_MS[self.expect]
+        if not text:
+            return wait_ms
+        if not self._complete(text, self.expect):
+            return wait_ms + timings.UNFINISHED_EXTRA_MS
+        if self._definite(text, self.expect):
+            return min(wait_ms, timings.DEFINITE_MS)
+        return wait_ms
+
+    def _while_quiet(self, speech: bool, end_ms: int) -> Signal:
+        if not speech:
+            self._run_ms = max(0, self._run_ms - FRAME_MS)
+            return Signal.NONE
+        if self._run_ms == 0:
+            self._run_onset_ms = end_ms - FRAME_MS
+        self._run_ms += FRAME_MS
+        if self._run_ms < timings.SPEECH_START_MS:
+            return Signal.NONE
+        onset_ms = max(self._run_onset_ms, end_ms - timings.SPEECH_START_MS - _OPEN_WINDOW_MS)
+        self.turn = OpenTurn(onset_ms=onset_ms, last_speech_ms=end_ms, voiced_ms=self._run_ms)
+        self._wait_ms = self._silence_needed("")
+        return Signal.OPENED
+
+    def _speech_in_turn(self, turn: OpenTurn, end_ms: int) -> Signal:
+        if not turn.hushed:
+            turn.voiced_ms += FRAME_MS
+            turn.last_speech_ms = max(turn.last_speech_ms, end_ms)
+            return self._check(turn)
+        self._run_ms += FRAME_MS
+        if self._run_ms < timings.RESUME_SPEECH_MS:
+            return self._check(turn)
+        turn.hushed = False
+        turn.voiced_ms += self._run_ms
+        turn.last_speech_ms = max(turn.last_speech_ms, end_ms)
+        return Signal.RESUMED
+
+    def _check(self, turn: OpenTurn) -> Signal:
+        silence_ms = self._now_ms - turn.last_speech_ms
+        open_ms = self._now_ms - turn.onset_ms
+        too_long = open_ms >= timings.MAX_TURN_MS or silence_ms >= timings.MAX_SILENCE_IN_TURN_MS
+        noise = not turn.had_words and turn.known_to_ms >= 0 and open_ms >= timings.NOISE_TURN_MS
+        if too_long or noise:
+            turn.forced = True
+            return self._end(turn)
+        if silence_ms >= timings.HUSH_MS and not turn.hushed:
+            turn.hushed = True
+            self._run_ms = 0
+            return Signal.HUSHED
+        if turn.hushed and silence_ms >= self._wait_ms and turn.known_to_ms >= turn.last_speech_ms:
+            return self._end(turn)
+        return Signal.NONE
+
+    def _end(self, turn: OpenTurn) -> Signal:
+        self.ended = turn
+        self.turn = None
+        self._run_ms = 0
+        return Signal.ENDED

@@ -1,0 +1,147 @@
+"""Text in spoken form to audio at the leg's rate: engines in order of preference, short phrases kept ready.
+
+A sentence whose engine fails or is late before its first sound is made by the next engine; a failed engine rests and
+is tried again. Phrases that every call needs (fillers, apologies, greetings) are rendered before the first call and
+need no engine at all when they are spoken.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+
+import numpy as np
+import soxr  # type: ignore[import-untyped]
+import structlog
+
+from core.clock import Clock
+from core.errors import Unavailable
+from media_models.ports import Synthesizer
+from voice import timings
+
+log = structlog.get_logger(__name__)
+
+_CACHE_BYTES = 48_000_000
+_CACHED_LETTERS = 220
+"""Longer sentences hardly come again."""
+
+Key = tuple[str, str, int]
+
+
+class SynthesisFailed(Unavailable):
+    """No engine made a sound for this sentence."""
+
+    code = "synthesis_failed"
+
+
+class VoiceBank:
+    """Shared by all calls of a process."""
+
+    def __init__(
+        self, engines: Sequence[Synthesizer], clock: Clock, on_fault: Callable[[str, str], None] | None = None
+    ) -> None:
+        if not engines:
+            raise ValueError("the voice bank needs at least one synthesizer")
+        self._engines = tuple(engines)
+        self._clock = clock
+        self._on_fault = on_fault
+        self._rests_until: dict[str, float] = {}
+        self._cache: OrderedDict[Key, bytes] = OrderedDict()
+        self._cached_bytes = 0
+
+    async def prepare(self, texts: Iterable[str], language: str, rate_hz: int) -> int:
+        """Renders phrases ahead; gives how many are ready. A phrase that fails is left out and logged."""
+        ready = 0
+        for text in texts:
+            try:
+                async with aclosing(self.stream(text, language, rate_hz)) as pieces:
+                    async for _ in pieces:
+                        pass
+                ready += 1
+            except SynthesisFailed:
+                log.warning("voice.phrase_not_rendered", language=language)
+        return ready
+
+    def ready(self, text: str, language: str, rate_hz: int) -> bytes | None:
+        """The whole audio if it is kept."""
+        key = (text, language, rate_hz)
+        audio = self._cache.get(key)
+        if audio is not None:
+            self._cache.move_to_end(key)
+        return audio
+
+    async def stream(self, text: str, language: str, rate_hz: int) -> AsyncGenerator[bytes, None]:
+        """Pieces of s16le mono at rate_hz. Raises SynthesisFailed when no engine gives anything."""
+        kept = self.ready(text, language, rate_hz)
+        if kept is not None:
+            yield kept
+            return
+        for engine in self._in_order():
+            made = bytearray()
+            try:
+                async with aclosing(self._from(engine, text, language, rate_hz)) as pieces:
+                    async for piece in pieces:
+                        made += piece
+                        yield piece
+            except (Exception, TimeoutError) as fault:
+                self._failed(engine, type(fault).__name__)
+                continue
+            if made:
+                self._keep((text, language, rate_hz), bytes(made))
+                return
+            self._failed(engine, "no_audio")
+        raise SynthesisFailed("no synthesizer made a sound: check the speech engines", letters=len(text))
+
+    async def _from(self, engine: Synthesizer, text: str, language: str, rate_hz: int) -> AsyncGenerator[bytes, None]:
+        resampler = (
+            None if engine.rate_hz == rate_hz else soxr.ResampleStream(engine.rate_hz, rate_hz, 1, dtype="int16")
+        )
+        pieces = engine.synthesize(text, language)
+        deadline_s = timings.SYNTHESIS_FIRST_S
+        try:
+            while True:
+                async with asyncio.timeout(deadline_s):
+                    piece = await anext(pieces, None)
+                if piece is None:
+                    break
+                deadline_s = timings.SYNTHESIS_NEXT_S
+                out = piece if resampler is None else _resampled(resampler, piece, last=False)
+                if out:
+                    yield out
+            if resampler is not None:
+                out = _resampled(resampler, b"", last=True)
+                if out:
+                    yield out
+        finally:
+            await _close(pieces)
+
+    def _in_order(self) -> list[Synthesizer]:
+        """Resting engines last: a rested-out engine is better than silence."""
+        now_s = self._clock.monotonic_s()
+        return sorted(self._engines, key=lambda engine: self._rests_until.get(engine.name, 0.0) > now_s)
+
+    def _failed(self, engine: Synthesizer, reason: str) -> None:
+        self._rests_until[engine.name] = self._clock.monotonic_s() + timings.ENGINE_REST_S
+        log.warning("voice.synthesizer_failed", engine=engine.name, reason=reason)
+        if self._on_fault:
+            self._on_fault(engine.name, reason)
+
+    def _keep(self, key: Key, audio: bytes) -> None:
+        if len(key[0]) > _CACHED_LETTERS or key in self._cache:
+            return
+        self._cache[key] = audio
+        self._cached_bytes += len(audio)
+        while self._cached_bytes > _CACHE_BYTES:
+            _, dropped = self._cache.popitem(last=False)
+            self._cached_bytes -= len(dropped)
+
+
+def _resampled(resampler: soxr.ResampleStream, piece: bytes, last: bool) -> bytes:
+    out = resampler.resample_chunk(np.frombuffer(piece, dtype="<i2"), last=last)
+    return bytes(out.astype("<i2").tobytes())
+
+
+async def _close(pieces: AsyncIterator[bytes]) -> None:
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        await close()
