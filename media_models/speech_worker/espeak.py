@@ -1,0 +1,78 @@
+"""espeak-ng by ctypes, as the package espeakng-loader brings it."""
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any
+
+import espeakng_loader  # type: ignore[import-untyped]
+import numpy as np
+
+from media_models.speech_worker.engine import OnAudio
+
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: audio through the callback, in the calling thread
+_POS_CHARACTER = 1
+_CHARS_UTF8 = 0x01
+_PHONEMES = 0x100  # [[...]] holds phoneme mnemonics
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+BUFFER_MS = 20
+"""Audio of one callback: also the grain of an abort."""
+
+
+class EspeakEngine:
+    """The library is one global state: one instance a process, one call at a time."""
+
+    def __init__(self, voices: Mapping[str, str], words_per_minute: int, pitch: int, pitch_range: int) -> None:
+        """voices: language to voice with an optional variant, {"ru": "ru+f1"}. pitch and pitch_range: 0 to 100."""
+        self._lib: Any = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._lib.espeak_Synth.argtypes = [
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.c_uint,
+            ctypes.c_int,
+            ctypes.c_uint,
+            ctypes.c_uint,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        ]
+        self._lib.espeak_Info.restype = ctypes.c_char_p
+        self.rate_hz: int = self._lib.espeak_Initialize(
+            _SYNCHRONOUS, BUFFER_MS, espeakng_loader.get_data_path().encode(), 0
+        )
+        if self.rate_hz <= 0:
+            raise RuntimeError("espeak-ng does not start: its data folder is missing or damaged")
+        self._on_audio: OnAudio | None = None
+        self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
+        self._lib.espeak_SetSynthCallback(self._callback)
+        self.name = f"espeak-ng {self._lib.espeak_Info(None).decode().split(' ')[0]}"
+        self._voices = dict(voices)
+        self._parameters = ((_RATE, words_per_minute), (_VOLUME, 100), (_PITCH, pitch), (_RANGE, pitch_range))
+        self._voice = ""
+
+    def speak(self, text: str, language: str, on_audio: OnAudio) -> None:
+        """Returns when done or aborted; an abort takes effect within 20 ms of audio."""
+        self._set_voice(self._voices.get(language, language))
+        self._on_audio = on_audio
+        encoded = text.encode() + b"\0"
+        try:
+            status = self._lib.espeak_Synth(
+                encoded, len(encoded), 0, _POS_CHARACTER, 0, _CHARS_UTF8 | _PHONEMES, None, None
+            )
+        finally:
+            self._on_audio = None
+        if status != 0:
+            raise RuntimeError(f"espeak-ng refused the text with status {status}")
+
+    def _set_voice(self, name: str) -> None:
+        if name == self._voice:
+            return
+        if self._lib.espeak_SetVoiceByName(name.encode()) != 0:
+            raise ValueError(f"espeak-ng has no voice {name}")
+        for parameter, value in self._parameters:
+            self._lib.espeak_SetParameter(parameter, value, 0)
+        self._voice = name
+
+    def _receive(self, samples: Any, count: int, _events: Any) -> int:
+        if not samples or count <= 0 or self._on_audio is None:
+            return 0
+        return int(self._on_audio(np.ctypeslib.as_array(samples, shape=(count,)).astype(np.float32) / 32768.0))

@@ -1,0 +1,70 @@
+"""The pipe between the product and a synthesis worker process: framed messages, both ways.
+
+A frame is kind (1 byte), request (4), payload length (4), payload; little endian.
+"""
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any
+
+HEADER = struct.Struct("<BII")
+LONGEST_PAYLOAD = 1 << 20
+
+
+class Kind(IntEnum):
+    SPEAK = 1
+    """To the worker: JSON {text, language}."""
+    CONSUMED = 2
+    """To the worker: 4 bytes, milliseconds the listener has taken since the last such message."""
+    ABORT = 3
+    """To the worker: forget the request. Nothing of it follows, apart from what is on the way."""
+    READY = 16
+    """From the worker, once: JSON {engine, rate_hz} of what it holds."""
+    AUDIO = 17
+    """From the worker: s16le mono."""
+    DONE = 18
+    FAILED = 19
+    """From the worker: UTF-8 reason. The worker lives on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    kind: Kind
+    request: int
+    payload: bytes = b""
+
+    def encode(self) -> bytes:
+        return HEADER.pack(self.kind, self.request, len(self.payload)) + self.payload
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker is started with, as JSON in its first argument."""
+
+    engine: str
+    """espeak or piper."""
+    rate_hz: int
+    """Of the audio it sends, whatever the engine's own rate is."""
+    settings: dict[str, Any]
+    """Keyword arguments of the engine."""
+
+    def encode(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, text: str) -> "WorkerOptions":
+        return cls(**json.loads(text))
+
+
+def decode_header(header: bytes) -> tuple[Kind, int, int]:
+    """Kind, request and payload length. ValueError: the other side does not speak this protocol."""
+    kind, request, length = HEADER.unpack(header)
+    if length > LONGEST_PAYLOAD:
+        raise ValueError(f"payload of {length} bytes")
+    return Kind(kind), request, length
+
+
+def json_payload(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode()
