@@ -143,6 +143,15 @@ class Understood:
     day. Only when the turn names both, or says «я записана на…», «запись на…»."""
     booked_time: TimeWish | None = None
     """The same for the time: five here."""
+    bad_date: str = ""
+    """The phrase of a date that cannot be or has passed («32 декабря», «вчера»); no day comes from it."""
+    other_days: tuple[DayWish, ...] = ()
+    """Further acceptable days: «в четверг или в пятницу»."""
+    refused_days: tuple[DayWish, ...] = ()
+    """«в пятницу не могу», «только не завтра»"""
+    other_times: tuple[TimeWish, ...] = ()
+    refused_times: tuple[TimeWish, ...] = ()
+    """«в три не могу»"""
     name: str | None = None
     """As it should be written: «Инна Лебедева». Only when a name was given, not when a master is named."""
     phone: Phone | None = None
@@ -184,6 +193,11 @@ class Context:
     timezone: str
     offered_times: tuple[time, ...] = ()
     offered_days: tuple[date, ...] = ()
+    opens: time = time(10)
+    closes: time = time(21)
+    """Opening hours, local: «в пять» is 17:00 where nobody works at five in the morning."""
+    phone_known: str = ""
+    """Digits of a phone number gathered in earlier turns: with them the number may be whole."""
 
 
 class Understander(Protocol):

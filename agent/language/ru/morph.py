@@ -64,6 +64,29 @@ class Morphology:
             self._readings[word] = found
         return found
 
+    def known(self, word: str) -> bool:
+        """The dictionary has this word form; ё may stand as е."""
+        return bool(self._analyzer.word_is_known(word))
+
+    def nominative(self, word: str, want: str, gender: Gender | None = None) -> str | None:
+        """The nominative of a name in any case («Марию» -> «Мария»), or None when it is no such name.
+
+        `want` is Name, Surn or Patr.
+        """
+        if len(word) > _WORD_LIMIT:
+            return None
+        candidates = [p for p in self._parse(word.lower()) if want in p.tag and "plur" not in p.tag]
+        if gender is not None:
+            candidates = [p for p in candidates if gender.value in p.tag or "ms-f" in p.tag] or candidates
+        candidates.sort(key=lambda parse: "nomn" not in parse.tag)
+        for parse in candidates:
+            keep = {"nomn", "sing"} | ({"femn"} if "femn" in parse.tag else {"masc"} if "masc" in parse.tag else set())
+            form = parse.inflect(keep)
+            if form is not None:
+                text = str(form.word)
+                return "-".join(part[:1].upper() + part[1:] for part in text.split("-"))
+        return None
+
     def lemma(self, word: str) -> str:
         """The likeliest dictionary form, ё as е."""
         readings = self.readings(word)

@@ -1,0 +1,394 @@
+"""Wishes for a time of day: an exact time, a bound, a part of the day, «попозже». Pure functions over tokens."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import time
+
+from agent.language.ru.clock import UNITS_THAT_COUNT, ClockReading, clock_at
+from agent.language.ru.numbers import number_at
+from agent.language.text import Token, wordlist
+from agent.understanding import TimeWish
+
+MORNING_ENDS = time(12)
+DAY_BEGINS = time(12)
+DAY_ENDS = time(17)
+EVENING_BEGINS = time(17)
+EVENING_ENDS = time(22)
+AFTER_LUNCH = time(14)
+BEFORE_LUNCH = time(13)
+AFTER_WORK = time(18)
+
+_PARTS: dict[str, tuple[time | None, time | None]] = {
+    **dict.fromkeys(wordlist("утром утречком утренние утреннее утро утра утрецом утреца утренний утренняя утру"), (None, MORNING_ENDS)),
+    **dict.fromkeys(wordlist("днем день дневное дневные"), (DAY_BEGINS, DAY_ENDS)),
+    **dict.fromkeys(
+        wordlist("вечером вечерком вечер вечера вечерочком вечерние вечернее вечеру вечерок вечерний вечерку"),
+        (EVENING_BEGINS, EVENING_ENDS),
+    ),
+    **dict.fromkeys(wordlist("обед обеденное обеденный"), (DAY_BEGINS, AFTER_LUNCH)),
+    **dict.fromkeys(wordlist("ночью ночь"), (EVENING_ENDS, None)),
+}  # fmt: skip
+"""Part of the day: earliest and latest start."""
+_AT = frozenset(wordlist("в во на к ко в"))
+_AFTER = frozenset(wordlist("после с со от"))
+_BEFORE = frozenset(wordlist("до перед"))
+_ABOUT = frozenset(wordlist("около примерно приблизительно где-то ориентировочно районе плюс-минус"))
+_LEAVE = (
+    "уйти", "выйти", "закончи", "законча", "освобод", "уехать", "выехать", "уходи", "убежать", "убега", "готов", "успеть уйти",
+    "быть дома", "бежать", "ухожу", "выезжа", "свободна быть", "самолет", "поезд", "отпустите", "управи", "встреч", "забрать",
+)  # fmt: skip
+"""Stems that turn «до двенадцати» and «к часу» into the end of the visit."""
+_LATER = frozenset(wordlist("попозже позднее позже попоздней"))
+_EARLIER = frozenset(wordlist("пораньше раньше поранее пораньше"))
+_FILLERS = frozenset(wordlist("ну э вот там это эм эээ ээ мм так часов часиков часа часику часам уже"))
+
+
+@dataclass(frozen=True, slots=True)
+class TimeItem:
+    """tokens[start:end] wish for a time."""
+
+    start: int
+    end: int
+    wish: TimeWish
+    negated: bool = False
+    reading: ClockReading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeScene:
+    """What changes how hours are read."""
+
+    opens: time
+    closes: time
+    now: time
+    bare: bool = False
+    """A bare number is a time: the agent has just asked for one."""
+    taken: Collection[int] = ()
+    """Token positions that belong to something else (dates, phones, ages)."""
+    after: Collection[int] = ()
+    """Positions right behind a day: a number there is a time («пятница семнадцать»)."""
+    offered: Collection[time] = ()
+
+
+def find_times(tokens: Sequence[Token], scene: TimeScene) -> list[TimeItem]:
+    """All wishes for a time, left to right."""
+    items: list[TimeItem] = []
+    position = 0
+    while position < len(tokens):
+        item = None if position in scene.taken else _item_at(tokens, position, scene)
+        if item is None or any(index in scene.taken for index in range(item.start, item.end)):
+            position += 1
+            continue
+        items.append(item)
+        position = item.end
+    return _settle_halves(_merge_windows(items, tokens), scene)
+
+
+def _item_at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
+    return (
+        _bound(tokens, start, scene)
+        or _part_of_day(tokens, start)
+        or _relative(tokens, start, scene)
+        or _at(tokens, start, scene)
+    )
+
+
+def _phrase(tokens: Sequence[Token], start: int, end: int) -> str:
+    return " ".join(token.text for token in tokens[start:end])
+
+
+def _reading_after(tokens: Sequence[Token], position: int, *, fillers: int = 2) -> ClockReading | None:
+    """A clock reading right behind the position, over a few fillers."""
+    for _ in range(fillers + 1):
+        if position >= len(tokens):
+            return None
+        reading = clock_at(tokens, position)
+        if reading is not None:
+            return reading
+        if tokens[position].text not in _FILLERS and tokens[position].text not in _ABOUT:
+            return None
+        position += 1
+    return None
+
+
+def _bound(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
+    """«после шести», «до двенадцати», «не раньше трёх», «с десяти», «не позже пяти»."""
+    word = tokens[start].text
+    following = tokens[start + 1].text if start + 1 < len(tokens) else ""
+    direction, position = 0, start + 1
+    if word == "не" and following in ("раньше", "ранее", "ране", "рано"):
+        direction, position = 1, start + 2
+    elif word == "не" and following in ("позже", "позднее", "позже"):
+        direction, position = -1, start + 2
+    elif word in ("позже", "позднее", "попозже"):
+        direction = 1
+    elif word in ("раньше", "пораньше"):
+        direction = -1
+    elif word in _AFTER or word == "начиная":
+        direction = 1
+        if word == "начиная" and following in ("с", "со"):
+            position = start + 2
+    elif word in _BEFORE:
+        direction = -1
+    if direction == 0 or position >= len(tokens):
+        return None
+    lunch = _around_work(tokens, start, position, direction)
+    if lunch is not None:
+        return lunch
+    if tokens[position].text in ("чем", "в", "к") and position + 1 < len(tokens):
+        position += 1
+    reading = _reading_after(tokens, position)
+    if reading is None:
+        return None
+    if _counts_something(tokens, reading) or (word in ("с", "со") and not _window_word(tokens, reading, scene)):
+        return None
+    moment = reading.at(scene.opens, scene.closes)
+    phrase = _phrase(tokens, start, reading.end)
+    if direction > 0:
+        wish = TimeWish(not_before=moment, phrase=phrase)
+    elif _leaving(tokens, start):
+        wish = TimeWish(done_by=moment, phrase=phrase)
+    else:
+        wish = TimeWish(start_by=moment, phrase=phrase)
+    return TimeItem(start, reading.end, wish, reading=reading)
+
+
+def _window_word(tokens: Sequence[Token], reading: ClockReading, scene: TimeScene) -> bool:
+    """«с десяти», «с двух до пяти» is a window; «с пятой попытки» is none."""
+    if reading.strong or reading.certain or scene.bare:
+        return True
+    text = tokens[reading.end - 1].text
+    if text.endswith(("ти", "ми", "ух", "ех", "ёх", "часу", "и")) or tokens[reading.end - 1].digits:
+        return True
+    return reading.end < len(tokens) and tokens[reading.end].text in ("до", "часов", "и")
+
+
+def _around_work(tokens: Sequence[Token], start: int, position: int, direction: int) -> TimeItem | None:
+    word = tokens[position].text
+    end = position + 1
+    phrase = _phrase(tokens, start, end)
+    if word in ("обеда", "обеденного", "обед"):
+        wish = (
+            TimeWish(not_before=AFTER_LUNCH, phrase=phrase)
+            if direction > 0
+            else TimeWish(start_by=BEFORE_LUNCH, phrase=phrase)
+        )
+    elif word in ("работы", "учебы", "школы", "универа", "института", "пар", "садика", "смены", "уроков"):
+        moment = AFTER_WORK if word in ("работы", "смены") else time(15)
+        wish = (
+            TimeWish(not_before=moment, phrase=phrase) if direction > 0 else TimeWish(done_by=time(12), phrase=phrase)
+        )
+        if tokens[start].text in ("с", "со", "от"):
+            return None
+    elif word == "вечера" and direction < 0:
+        wish = TimeWish(start_by=EVENING_BEGINS, phrase=phrase)
+    elif word in ("утра", "утречка", "утреца") and direction > 0:
+        wish = TimeWish(start_by=MORNING_ENDS, phrase=phrase)
+        if position + 1 < len(tokens) and tokens[position + 1].text in ("до", "по"):
+            return None
+    else:
+        return None
+    return TimeItem(start, end, wish)
+
+
+def _counts_something(tokens: Sequence[Token], reading: ClockReading) -> bool:
+    """«до пяти лет», «от двух тысяч»: the genitive number counts, it is no time."""
+    if reading.certain and reading.strong:
+        return False
+    return reading.end < len(tokens) and tokens[reading.end].text in UNITS_THAT_COUNT
+
+
+def _leaving(tokens: Sequence[Token], start: int) -> bool:
+    window = " ".join(token.text for token in tokens[max(0, start - 6) : start + 7])
+    return any(stem in window for stem in _LEAVE)
+
+
+def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
+    word = tokens[start].text
+    following = tokens[start + 1].text if start + 1 < len(tokens) else ""
+    third = tokens[start + 2].text if start + 2 < len(tokens) else ""
+    if word in ("первая", "первой", "первую") and following == "половина" or following in ("половине", "половину"):
+        if third in ("дня", "день") and word.startswith(("перв", "втор")):
+            first = word.startswith("перв")
+            wish = TimeWish(start_by=BEFORE_LUNCH) if first else TimeWish(not_before=BEFORE_LUNCH)
+            return TimeItem(start, start + 3, replace(wish, phrase=_phrase(tokens, start, start + 3)))
+    end = start + 1
+    if (
+        word in ("с", "со", "под", "на", "к", "ближе", "в", "во", "по", "поздним", "ранним", "рано", "поздно")
+        and following
+    ):
+        if word == "ближе" and following == "к" and third:
+            word, end = third, start + 3
+        else:
+            word, end = following, start + 2
+    parts = _PARTS.get(word)
+    if parts is None:
+        return None
+    if word in ("день", "дня") and tokens[start].text not in ("в", "на", "днем") and end - start == 1:
+        previous = tokens[start - 1].text if start else ""
+        if previous not in _WEEKDAY_NOMINATIVE:
+            return None
+    if word in ("день", "дня") and end - start == 2:
+        return None
+    if word in ("утра", "вечера", "ночи", "дня") and end - start == 1:
+        return None
+    if word == "ночь" and (end >= len(tokens) or tokens[start].text not in ("в", "на", "ночью")):
+        return None
+    return TimeItem(start, end, TimeWish(not_before=parts[0], start_by=parts[1], phrase=_phrase(tokens, start, end)))
+
+
+_WEEKDAY_NOMINATIVE = frozenset(
+    wordlist(
+        "понедельник вторник среда среду четверг пятница пятницу суббота субботу воскресенье завтра сегодня послезавтра"
+    )
+)
+
+
+def _relative(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
+    """«через час», «через полчаса», «через два часа», «попозже», «пораньше»."""
+    word = tokens[start].text
+    if word == "через" and start + 1 < len(tokens):
+        minutes, end = span_minutes(tokens, start + 1)
+        if minutes:
+            moment = _plus(scene.now, minutes)
+            return TimeItem(start, end, TimeWish(at=moment, approximate=True, phrase=_phrase(tokens, start, end)))
+    if word in _LATER:
+        return TimeItem(start, start + 1, TimeWish(later=True, phrase=word))
+    if word in _EARLIER:
+        return TimeItem(start, start + 1, TimeWish(earlier=True, phrase=word))
+    return None
+
+
+def span_minutes(tokens: Sequence[Token], start: int) -> tuple[int, int]:
+    """A length of time in minutes and where it ends: «полчаса», «час», «полтора часа», «сорок минут»; 0 if none."""
+    word = tokens[start].text
+    if word in ("полчаса", "полчасика", "полчасик", "пол-часа"):
+        return 30, start + 1
+    if word in ("час", "часик"):
+        return 60, start + 1
+    if word in ("полтора", "полтораста") and start + 1 < len(tokens) and tokens[start + 1].text.startswith("час"):
+        return 90, start + 2
+    number = number_at(tokens, start)
+    position = start
+    if word in ("минут", "минуток", "минуточек", "часа", "часов") and start + 1 < len(tokens):
+        number = number_at(tokens, start + 1)
+        if number is None or number.ordinal:
+            return 0, start
+        return number.value * (60 if word.startswith("час") else 1), number.end
+    if number is None or number.ordinal or number.end >= len(tokens):
+        return 0, position
+    unit = tokens[number.end].text
+    if unit in ("минут", "минуты", "минуту", "минуток", "мин"):
+        return number.value, number.end + 1
+    if unit in ("час", "часа", "часов", "часика"):
+        return number.value * 60, number.end + 1
+    return 0, position
+
+
+def _plus(moment: time, minutes: int) -> time:
+    total = min(moment.hour * 60 + moment.minute + minutes, 23 * 60 + 59)
+    return time(total // 60, total % 60)
+
+
+def _at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
+    """«в пять», «к шести», «на 15:30», «часов в двенадцать», «около трёх», and bare numbers where expected."""
+    word = tokens[start].text
+    position, approximate, preposition = start, False, False
+    while position < len(tokens) and (tokens[position].text in _AT or tokens[position].text in _ABOUT):
+        preposition = preposition or tokens[position].text in _AT
+        approximate = approximate or tokens[position].text in _ABOUT
+        position += 1
+        if position - start > 3:
+            return None
+    if preposition and position < len(tokens) and tokens[position].text in ("районе", "часика", "часиков"):
+        approximate = True
+    reading = _reading_after(tokens, position, fillers=1 if preposition or approximate else 0)
+    if reading is None:
+        return None
+    if not preposition and not approximate and not reading.strong:
+        if start not in scene.after and not scene.bare and not _offered(reading, scene):
+            return None
+        if tokens[reading.start].text in ("один", "одна", "одно", "одного"):
+            return None
+    moment = reading.at(scene.opens, scene.closes)
+    if _offered(reading, scene):
+        moment = next(t for t in scene.offered if _same_face(t, reading))
+    phrase = _phrase(tokens, start, reading.end)
+    if word in ("к", "ко") and _leaving(tokens, start):
+        return TimeItem(start, reading.end, TimeWish(done_by=moment, phrase=phrase), reading=reading)
+    if preposition and _leaving_verb_before(tokens, start):
+        return TimeItem(start, reading.end, TimeWish(done_by=moment, phrase=phrase), reading=reading)
+    wish = TimeWish(at=moment, approximate=approximate or reading.approximate, phrase=phrase)
+    return TimeItem(start, reading.end, wish, reading=reading)
+
+
+def _leaving_verb_before(tokens: Sequence[Token], start: int) -> bool:
+    window = [token.text for token in tokens[max(0, start - 4) : start]]
+    return any(
+        word in ("уйти", "выйти", "выехать", "уехать", "убежать", "закончить", "освободиться") for word in window
+    )
+
+
+def _same_face(moment: time, reading: ClockReading) -> bool:
+    return moment.minute == reading.minute and moment.hour % 12 == reading.hour % 12
+
+
+def _offered(reading: ClockReading, scene: TimeScene) -> bool:
+    return not reading.certain and any(_same_face(moment, reading) for moment in scene.offered)
+
+
+def _merge_windows(items: list[TimeItem], tokens: Sequence[Token]) -> list[TimeItem]:
+    """«с двух до пяти» is one window; «после обеда до шести» too."""
+    merged: list[TimeItem] = []
+    for item in items:
+        last = merged[-1] if merged else None
+        if last is not None and item.start - last.end <= 1 and last.wish.at is None and item.wish.at is None:
+            first, second = last.wish, item.wish
+            opens_first = first.not_before is not None and first.start_by is None and first.done_by is None
+            closes_second = second.not_before is None and (second.start_by or second.done_by) is not None
+            if opens_first and closes_second:
+                until = second.done_by or second.start_by
+                assert until is not None and first.not_before is not None
+                if until <= first.not_before and until.hour <= 11:
+                    until = until.replace(hour=until.hour + 12)
+                wish = TimeWish(not_before=first.not_before, done_by=until,
+                                phrase=_phrase(tokens, last.start, item.end))  # fmt: skip
+                merged[-1] = TimeItem(last.start, item.end, wish)
+                continue
+        merged.append(item)
+    return merged
+
+
+def _settle_halves(items: list[TimeItem], scene: TimeScene) -> list[TimeItem]:
+    """«вечером в семь», «утром часов в девять»: a part of the day beside an hour settles it and is absorbed."""
+    settled: list[TimeItem] = []
+    skip = -1
+    for index, item in enumerate(items):
+        if index == skip:
+            continue
+        for neighbour in (index + 1, index - 1):
+            if not 0 <= neighbour < len(items) or item.reading is None or item.wish.at is None:
+                continue
+            part = items[neighbour]
+            if part.reading is not None or not (part.wish.not_before or part.wish.start_by) or part.wish.done_by:
+                continue
+            if abs((part.start - item.end) if neighbour > index else (item.start - part.end)) > 2:
+                continue
+            moment = item.wish.at
+            if not item.reading.certain and moment.hour % 12 == item.reading.hour % 12:
+                moment = moment.replace(hour=_in_part(item.reading.hour, part.wish))
+            item = replace(item, wish=replace(item.wish, at=moment))
+            if neighbour > index:
+                skip = neighbour
+            elif settled and settled[-1] is part:
+                settled.pop()
+            break
+        settled.append(item)
+    return settled
+
+
+def _in_part(hour: int, part: TimeWish) -> int:
+    evening = part.not_before is not None and part.not_before >= DAY_BEGINS
+    if part.not_before is None and part.start_by is not None:
+        return hour
+    return hour + 12 if evening and hour < 12 and not (hour in (10, 11) and part.not_before == DAY_BEGINS) else hour
