@@ -1,145 +1,210 @@
-"""The scripted brain: a deterministic dialogue engine. Understand, fold into the state, then rule by rule to an answer."""
+"""The scripted brain: a deterministic dialogue engine.
+
+A turn is understood, folded into the state, and then decided rule by rule until a move ends it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
 from agent.brain import BrainEvent, Remember, TurnContext
-from agent.model import EndCall, Expect, Handoff, Say, TurnKind
+from agent.model import EndCall, Expect, Handoff, Say, Turn, TurnKind
 from agent.policy.decide import decide
 from agent.policy.listen import listen
-from agent.policy.moves import Ask, Finish, HandOver, Note, Tell, Use, View
+from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Tell, Use, View
+from agent.policy.persons import stuck
 from agent.policy.recover import absorb_finished
 from agent.state import DialogueState, Question, from_json, to_json
 from agent.tools import CommitNeeded, Toolbox
 from agent.understanding import Context, Understander, Understood
-from agent.wording.port import Wordings
+from agent.wording.port import Wording, Wordings
+from crm.model import Outcome
 
-MAX_STEPS = 24
-"""Decisions in one turn. A booking needs about eight; more is a loop in the rules, and a bug."""
+MAX_STEPS = 32
+"""Decisions in one turn. A booking needs about ten; more is a loop in the rules, and a bug."""
 ACKNOWLEDGE_AFTER_S = 0.3
 """A search that takes longer gets a «секунду» first: below it the word would only delay the answer."""
+TRIES_BEFORE_STUCK = 2
+"""A question that failed this often is not asked again in the same way."""
 
 log = structlog.get_logger(__name__)
 
 
 class ScriptedBrain:
+    """Implements agent.brain.Brain."""
+
     def __init__(self, understander: Understander, wordings: Wordings) -> None:
         self._understander = understander
         self._wordings = wordings
 
     async def think(self, context: TurnContext, tools: Toolbox) -> AsyncIterator[BrainEvent]:
-        before = _load(context.memory)
-        view = self._view(context, before)
-        state = absorb_finished(view)
-        view = replace(view, state=state)
-        if context.turn.kind in (TurnKind.WORDS, TurnKind.DIGITS):
-            state = listen(view)
-        said: list[str] = []
-        language = state.language
+        run = _Run(context, tools, self._understander, self._wordings, _load(context.memory))
+        async for event in run.events():
+            yield event
+
+
+@dataclass(slots=True)
+class _Run:
+    """One turn on its way from words to an answer."""
+
+    context: TurnContext
+    tools: Toolbox
+    understander: Understander
+    wordings: Wordings
+    before: DialogueState
+    state: DialogueState = field(init=False)
+    said: list[str] = field(default_factory=list)
+
+    async def events(self) -> AsyncIterator[BrainEvent]:
+        view = self._view()
+        self.state = absorb_finished(view)
+        if self.context.turn.kind in (TurnKind.WORDS, TurnKind.DIGITS):
+            self.state = listen(replace(view, state=self.state))
         for _ in range(MAX_STEPS):
-            view = replace(view, state=state, say=self._wording(context, state))
-            language = state.language
-            move = decide(view)
+            view = replace(view, state=self.state, say=self._wording(self.state))
+            move = self._unless_stuck(decide(view), view)
             match move:
                 case Note(after):
-                    state = after
+                    self.state = after
                 case Tell(lines, after):
-                    state = after
-                    said.extend(lines)
-                    for text in lines:
-                        yield Say(text, Expect.FREE, language)
-                case Use(_, run, absorb):
-                    task = asyncio.ensure_future(run(tools))
-                    try:
-                        if not said and context.conversation.channel.spoken and context.turn.kind is TurnKind.WORDS:
-                            await asyncio.wait({task}, timeout=ACKNOWLEDGE_AFTER_S)
-                            if not task.done():
-                                text = view.say.one_moment()
-                                said.append(text)
-                                yield Say(text, Expect.FREE, language)
-                        result = await task
-                    finally:
-                        if not task.done():
-                            task.cancel()
-                            with suppress(asyncio.CancelledError, CommitNeeded):
-                                await task
-                    state = absorb(state, result)
-                case Ask(lines, question, expect, after):
-                    state = _asked(before, after, question, expect, lines)
-                    for text in lines:
-                        yield Say(text, expect, language)
-                    yield Remember(to_json(state))
+                    self.state = after
+                    for say in self._say(lines, Expect.FREE):
+                        yield say
+                case Use():
+                    async for event in self._use(move, view):
+                        yield event
+                case _:
+                    async for event in self._last(move):
+                        yield event
                     return
-                case HandOver(lines, reason, card, after):
-                    for text in lines:
-                        yield Say(text, Expect.NOTHING, language)
-                    yield Handoff(context.salon.profile.transfer_to, reason, card)
-                    yield Remember(to_json(replace(after, handed=True, last_lines=lines)))
-                    return
-                case Finish(lines, outcome, after):
-                    for text in lines:
-                        yield Say(text, Expect.NOTHING, language)
-                    if after.outcome is not outcome:
-                        await tools.file_outcome(outcome)
-                    yield EndCall(outcome)
-                    yield Remember(to_json(replace(after, outcome=outcome, ended=True, last_lines=lines)))
-                    return
-        log.error("rules_do_not_end", goal=state.goal, question=state.question)
-        text = self._wording(context, state).lost()
-        yield Say(text, Expect.FREE, language)
-        yield Remember(to_json(replace(before, turn=state.turn)))
+        log.error("rules_do_not_end", goal=self.state.goal, question=self.state.question)
+        for say in self._say((self._wording(self.state).lost(),), Expect.FREE):
+            yield say
+        yield Remember(to_json(replace(self.before, turn=self.state.turn)))
 
-    def _view(self, context: TurnContext, state: DialogueState) -> View:
-        salon, turn = context.salon, context.turn
+    # --- moves ---------------------------------------------------------------------------------------------------
+
+    def _say(self, lines: tuple[str, ...], expect: Expect) -> list[Say]:
+        self.said.extend(lines)
+        return [Say(text, expect, self.state.language) for text in lines]
+
+    async def _use(self, move: Use, view: View) -> AsyncIterator[BrainEvent]:
+        task = asyncio.ensure_future(move.run(self.tools))
+        try:
+            if self._may_acknowledge():
+                await asyncio.wait({task}, timeout=ACKNOWLEDGE_AFTER_S)
+                if not task.done():
+                    for event in self._say((view.say.one_moment(),), Expect.FREE):
+                        yield event
+            self.state = move.absorb(self.state, await task)
+        finally:
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError, CommitNeeded):
+                    await task
+
+    def _may_acknowledge(self) -> bool:
+        return not self.said and self.context.conversation.channel.spoken and self.context.turn.kind is TurnKind.WORDS
+
+    async def _last(self, move: Move) -> AsyncIterator[BrainEvent]:
+        match move:
+            case Ask(lines, question, expect, after):
+                self.state = after
+                spoken = (*self.said, *lines)
+                for event in self._say(lines, expect):
+                    yield event
+                yield Remember(to_json(_asked(self.before, after, question, expect, spoken, self.context.turn)))
+            case HandOver(lines, reason, card, after):
+                self.state = after
+                await self.tools.file_outcome(Outcome.HANDED_TO_ADMIN)
+                for event in self._say(lines, Expect.NOTHING):
+                    yield event
+                yield Handoff(self.context.salon.profile.transfer_to, reason, card)
+                yield Remember(to_json(replace(after, handed=True, last_lines=lines)))
+            case Finish(lines, outcome, after):
+                self.state = after
+                for event in self._say(lines, Expect.NOTHING):
+                    yield event
+                if not after.ended:
+                    await self.tools.file_outcome(outcome)
+                yield EndCall(outcome)
+                yield Remember(to_json(replace(after, outcome=outcome, ended=True, last_lines=lines)))
+            case _:
+                raise AssertionError(f"not a last move: {move}")
+
+    def _unless_stuck(self, move: Move, view: View) -> Move:
+        if not isinstance(move, Ask) or self.context.turn.kind is TurnKind.SILENCE:
+            return move
+        if not _same_question(self.before, move.state, move.question):
+            return move
+        return stuck(view) if self.before.tries + 1 > TRIES_BEFORE_STUCK else move
+
+    # --- inputs --------------------------------------------------------------------------------------------------
+
+    def _view(self) -> View:
+        salon, turn, conversation = self.context.salon, self.context.turn, self.context.conversation
         return View(
-            state=state,
-            heard=self._understand(context, state),
+            state=self.before,
+            heard=self._understand(turn, self.before),
             turn=turn,
             salon=salon,
-            channel=context.conversation.channel,
-            caller=context.conversation.caller,
+            channel=conversation.channel,
+            caller=conversation.caller,
             now=salon.local(turn.at),
-            say=self._wording(context, state),
-            history=context.conversation.history,
-            finished=context.finished,
+            say=self._wording(self.before),
+            history=conversation.history,
+            finished=self.context.finished,
         )
 
-    def _wording(self, context: TurnContext, state: DialogueState) -> Any:
-        return self._wordings.for_turn(
-            state.language, context.salon, context.salon.local(context.turn.at), context.conversation, state.turn
-        )
+    def _wording(self, state: DialogueState) -> Wording:
+        salon = self.context.salon
+        now = salon.local(self.context.turn.at)
+        return self.wordings.for_turn(state.language, salon, now, self.context.conversation, state.turn)
 
-    def _understand(self, context: TurnContext, state: DialogueState) -> Understood:
-        if context.turn.kind not in (TurnKind.WORDS, TurnKind.DIGITS):
+    def _understand(self, turn: Turn, state: DialogueState) -> Understood:
+        if turn.kind not in (TurnKind.WORDS, TurnKind.DIGITS):
             return Understood(text="", language=state.language)
-        starts = [context.salon.local(plan.start) for plan in state.offers]
-        if state.chosen is not None:
-            starts.append(context.salon.local(state.chosen.start))
+        salon = self.context.salon
+        plans = (*state.offers, *((state.chosen,) if state.chosen is not None else ()))
+        starts = [salon.local(plan.start) for plan in plans]
         known = Context(
             expect=state.expect,
-            timezone=context.salon.profile.timezone,
+            timezone=salon.profile.timezone,
             offered_times=tuple(start.time() for start in starts),
             offered_days=tuple(start.date() for start in starts),
         )
-        return self._understander.understand(context.turn, context.salon.lexicon, known)
+        return self.understander.understand(turn, salon.lexicon, known)
+
+
+def _same_question(before: DialogueState, after: DialogueState, question: Question) -> bool:
+    return question is before.question and question is not Question.NONE and _progress(before) == _progress(after)
 
 
 def _asked(
-    before: DialogueState, after: DialogueState, question: Question, expect: Expect, lines: tuple[str, ...]
+    before: DialogueState,
+    after: DialogueState,
+    question: Question,
+    expect: Expect,
+    lines: tuple[str, ...],
+    turn: Turn,
 ) -> DialogueState:
     """Counts how often the same question stands without the state having moved on."""
-    same = question is before.question and question is not Question.NONE and _progress(before) == _progress(after)
-    return replace(after, question=question, expect=expect, tries=before.tries + 1 if same else 0, last_lines=lines)
+    tries = before.tries + 1 if _same_question(before, after, question) else 0
+    if turn.kind is TurnKind.SILENCE:
+        return replace(after, question=question, expect=expect, tries=before.tries)
+    return replace(after, question=question, expect=expect, tries=tries, last_lines=lines)
 
 
 def _progress(state: DialogueState) -> tuple[object, ...]:
-    return state.goal, state.wish, state.caller, state.offers, state.chosen, state.target, state.written, state.message
+    return (
+        state.goal, state.wish, state.caller, state.offers, state.chosen, state.target, state.written, state.message,
+        state.refused, state.told, state.invited,
+    )  # fmt: skip
 
 
 def _load(memory: dict[str, Any]) -> DialogueState:

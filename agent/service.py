@@ -1,9 +1,8 @@
 """BookingAgent: one turn in, a stream of effects out, whatever brain thinks and whatever fails."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -21,13 +20,12 @@ from agent.model import (
     StateChanged,
     ToolCall,
     Turn,
-    TurnKind,
 )
-from agent.salon import Salon, SalonDirectory
-from agent.tools import CommitNeeded, FinishedWrite, Ok, PendingWrites, Toolbox
+from agent.salon import SalonDirectory
+from agent.tools import CommitNeeded, FinishedWrite, PendingWrites, Toolbox
 from core.clock import Clock
 from core.errors import AppError
-from crm.model import BookingStatus, Outcome, Task, TaskKind, Written
+from crm.model import Outcome, Task, TaskKind, Written
 from crm.ports import BookingDesk, Crm, SalonBook
 
 log = structlog.get_logger(__name__)
@@ -170,6 +168,3 @@ def _technical(language: str) -> str:
     if language == "en":
         return "I am sorry, we have a technical problem. Please call back in a few minutes."
     return "Извините, у нас технические неполадки. Перезвоните, пожалуйста, через несколько минут."
-
-
-_ = (asyncio, datetime, TurnKind, Salon, Ok, BookingStatus)

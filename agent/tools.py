@@ -75,7 +75,7 @@ class Cannot:
 ToolResult = Ok[T] | AskAgain | Cannot
 
 
-class CommitNeeded(Exception):  # noqa: N818  # a signal of control flow, not an error
+class CommitNeeded(Exception):  # a signal of control flow, not an error
     """A provisional reply came to a write."""
 
 

@@ -157,7 +157,7 @@ def master_does_it(view: View) -> Move | None:
 
 def know_day(view: View) -> Move | None:
     wish = view.state.wish
-    if wish.day is not None or wish.any_day or wish.time is not None and wish.any_time:
+    if wish.day is not None or wish.any_day or (wish.time is not None and wish.any_time):
         return None
     again = view.state.question is Question.DAY and view.state.tries > 0
     return Ask(
@@ -165,11 +165,25 @@ def know_day(view: View) -> Move | None:
     )
 
 
-def run_search(view: View) -> Move | None:
+def declined(view: View) -> Move | None:
+    """The offers were refused and nothing else was said: ask for the wish instead of reading the timetable out."""
+    state = view.state
+    if "declined" not in state.answered or state.offers or state.chosen is not None:
+        return None
+    state = replace(state, answered=tuple(a for a in state.answered if a != "declined"))
+    return Ask((view.say.ask_other_time(state.wish),), Question.TIME, Expect.DATE_TIME, state)
+
+
+def search_and_offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
+    """Searches rung by rung; an exact hit is chosen at once, else two times are offered with what is wrong with the
+    wished one. Also serves a booking that is being moved."""
+    return run_search(view, wanted) or offer(view, wanted) or nothing_found(view)
+
+
+def run_search(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     state = view.state
     if state.chosen is not None or state.offers:
         return None
-    wanted = services(view)
     rungs = find.ladder(state, wanted, view)
     key = search_key(state, wanted)
     search = state.search if state.search is not None and state.search.key == key else Search(key)
@@ -180,9 +194,9 @@ def run_search(view: View) -> Move | None:
     def absorb(before: DialogueState, result: ToolResult[tuple[Plan, ...]]) -> DialogueState:
         if not isinstance(result, Ok):
             return replace(before, search=None).tell("crm_down")
-        offers = find.offers(result.value, before, view, rung.stage)
-        if offers:
-            return replace(before, search=Search(key, search.stage, done=True, plans=_slim(result.value, before, view)))
+        plans = _slim(result.value, state, view, rung.stage)
+        if plans:
+            return replace(before, search=Search(key, search.stage, done=True, plans=plans))
         if search.stage + 1 < len(rungs):
             return replace(before, search=Search(key, search.stage + 1))
         return replace(before, search=Search(key, search.stage, nothing=True))
@@ -190,10 +204,10 @@ def run_search(view: View) -> Move | None:
     return Use("find_slots", lambda tools: tools.find_slots(rung.query), absorb)
 
 
-def _slim(plans: tuple[Plan, ...], state: DialogueState, view: View) -> tuple[Plan, ...]:
+def _slim(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Stage) -> tuple[Plan, ...]:
     """What the state keeps of a search: the exact hits and the two best others."""
-    exact = find.exact(plans, state.wish.time, view)
-    return tuple(dict.fromkeys((*exact[:3], *find.offers(plans, state, view, Stage.AS_WISHED))))
+    exact = tuple(p for p in find.exact(plans, state.wish.time, view) if p.start not in state.refused)
+    return tuple(dict.fromkeys((*exact[:3], *find.offers(plans, state, view, stage))))
 
 
 def search_key(state: DialogueState, wanted: tuple[ServiceId, ...]) -> str:
@@ -203,21 +217,19 @@ def search_key(state: DialogueState, wanted: tuple[ServiceId, ...]) -> str:
     return repr(facts)
 
 
-def offer(view: View) -> Move | None:
-    """An exact hit is read back at once; else two times are offered, with what is wrong with the wished one."""
+def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     state = view.state
     if state.chosen is not None or state.search is None or not state.search.done:
         return None
-    wanted = services(view)
     stage = find.ladder(state, wanted, view)[state.search.stage].stage
     hits = find.exact(state.search.plans, state.wish.time, view)
     single_day = state.wish.day is not None and state.wish.day.first == state.wish.day.last
-    hits = tuple(p for p in hits if p.start not in state.refused)
     if hits and stage is Stage.AS_WISHED and single_day and not state.offers:
-        return Note(replace(state, chosen=min(hits, key=lambda p: p.price.amount.minor), offers=()))
+        best = min(hits, key=lambda p: p.price.amount.minor)
+        return Note(replace(state, chosen=best, offers=()))
     plans = state.offers or find.offers(state.search.plans, state, view, stage)
-    state = replace(state, offers=plans, suggested_staff=staff_in(plans))
     again = view.state.question is Question.OFFER and bool(view.state.offers)
+    state = replace(state, offers=plans, suggested_staff=staff_in(plans))
     lines = view.say.offer(plans, stage, state.wish, again=again)
     return Ask(lines, Question.OFFER, Expect.CHOICE if len(plans) > 1 else Expect.YES_NO, state)
 
@@ -268,6 +280,10 @@ def _ask_read_back(view: View, *, again: bool) -> Move:
     lines.append(view.say.all_right(prepay=prepay is not None))
     state = replace(state, read_back=ReadBack(Goal.BOOK, hold_keys(text, plan, view)), agreed=False)
     return Ask(tuple(lines), Question.READ_BACK, Expect.YES_NO, state)
+
+
+def find_time(view: View) -> Move | None:
+    return None if view.state.chosen is not None else search_and_offer(view, services(view))
 
 
 def prepay_sum(view: View) -> Money | None:
@@ -365,9 +381,8 @@ RULES: tuple[Rule, ...] = (
     master_takes_child,
     master_does_it,
     know_day,
-    run_search,
-    offer,
-    nothing_found,
+    declined,
+    find_time,
     identify,
     name_and_phone,
     visitor,

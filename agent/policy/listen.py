@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from agent.policy import hints
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
 from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
@@ -63,7 +64,7 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
             case Intent.LATE:
                 return Goal.LATE
             case Intent.RESCHEDULE:
-                if _declines_move(view.heard.text):
+                if hints.declines_move(view.heard.text):
                     continue
                 return Goal.RESCHEDULE
             case Intent.CANCEL if state.question is not Question.OFFER or state.bookings:
@@ -102,15 +103,6 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
 
 def _clearly_new(view: View) -> bool:
     return view.hears(Intent.BOOK) and bool(view.heard.services)
-
-
-def _declines_move(text: str) -> bool:
-    return bool(
-        re.search(
-            r"\bне\s+(?:\w+\s+)?(?:перенос|перенес|переноси|перезапис)|(?:перенос\w*|перенес\w*)\s+(?:пока\s+)?не\b",
-            text,
-        )
-    )
 
 
 def _kept(wish: VisitWish) -> VisitWish:
@@ -177,6 +169,7 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
         return replace(
             state, wish=wish, chosen=chosen, read_back=None, agreed=False, offers=() if chosen else state.offers
         )
+    state = _refusal(state, view)
     wish = _services(wish, state, view)
     wish = _staff(wish, state, view)
     if heard.day is not None:
@@ -192,8 +185,19 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     changed = _search_part(wish) != _search_part(state.wish)
     state = replace(state, wish=wish)
     if changed:
-        refused = state.refused if heard.day is None and heard.time is None else ()
-        state = replace(state, chosen=None, offers=(), read_back=None, agreed=False, search=None, refused=refused)
+        state = replace(state, chosen=None, offers=(), read_back=None, agreed=False, search=None)
+    return state
+
+
+def _refusal(state: DialogueState, view: View) -> DialogueState:
+    """A no to offers strikes them out; without another wish in the same breath we must ask for one."""
+    heard = view.heard
+    if state.question is not Question.OFFER or not state.offers or not view.hears(Intent.DENY):
+        return state
+    starts = tuple(plan.start for plan in state.offers)
+    state = replace(state, refused=(*state.refused, *starts), offers=(), search=None)
+    if heard.day is None and heard.time is None and not heard.services and not view.hears(Intent.WAITLIST):
+        state = replace(state, answered=(*state.answered, "declined"))
     return state
 
 
@@ -297,6 +301,7 @@ def _new_time(state: DialogueState, view: View) -> DialogueState:
     picked = choose_offer(state, view)
     if picked is not None:
         return replace(state, chosen=picked, offers=(), read_back=None, agreed=False)
+    state = _refusal(state, view)
     heard, wish = view.heard, state.wish
     wish = _staff(wish, state, view)
     if heard.day is not None:

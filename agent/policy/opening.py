@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from agent.model import Channel, Expect, TurnKind
-from agent.policy.moves import Ask, Finish, Move, Note, View
-from agent.policy.people import look_up
-from agent.state import Goal, Question
+from agent.model import Expect, TurnKind
+from agent.policy.moves import Ask, Finish, Move, Tell, View
+from agent.policy.people import identify
+from agent.state import Question
 from crm.model import Outcome
 
 SILENT_PROMPTS = 2
@@ -16,9 +16,8 @@ def greet(view: View) -> Move | None:
     state = view.state
     if view.turn.kind is not TurnKind.START:
         return None
-    if view.caller is not None and not state.caller.looked_up and not state.has_told("lookup"):
-        move = look_up(view.caller)
-        return replace(move, absorb=lambda before, result: move.absorb(before, result).tell("lookup"))
+    if (lookup := identify(view)) is not None:
+        return lookup
     state = replace(state, greeted=True)
     lines = view.say.greeting(state.caller, view.channel)
     return Ask(lines, Question.GOAL, Expect.FREE, state)
@@ -28,8 +27,6 @@ def greet_late(view: View) -> Move | None:
     """A messenger conversation begins with the client's words: the disclosure comes with the first answer."""
     if view.state.greeted or view.turn.kind is TurnKind.START:
         return None
-    from agent.policy.moves import Tell
-
     return Tell((view.say.disclosure(view.channel),), replace(view.state, greeted=True))
 
 
@@ -54,6 +51,3 @@ def unclear(view: View) -> Move | None:
         return None
     lines = (view.say.not_heard(state.tries), *state.last_lines[-1:])
     return Ask(lines, state.question, state.expect, state)
-
-
-_ = (Channel, Note, Goal)

@@ -13,7 +13,8 @@ from crm.model import Client
 
 
 def identify(view: View) -> Move | None:
-    """Looks up the number on the display, or the one that was dictated and agreed."""
+    """Looks up the number on the display, or the one that was dictated and agreed. Once: when the CRM does not answer,
+    the person counts as unknown, and the number finds her again at the write."""
     caller = view.state.caller
     phone = caller.phone if caller.phone is not None and caller.phone_confirmed else view.caller
     if caller.looked_up or phone is None:
@@ -28,8 +29,6 @@ def look_up(phone: Phone) -> Use:
             caller = known(caller, result.value[0])
         elif isinstance(result, Ok) and result.value:
             caller = replace(caller, namesakes=True)
-        elif not isinstance(result, Ok):
-            caller = replace(caller, looked_up=False)
         return replace(state, caller=caller)
 
     return Use("clients_by_phone", lambda tools: tools.clients_by_phone(phone), absorb)

@@ -1,333 +1,360 @@
-"""Russian: short spoken sentences for the phone, the same with addresses and links in messengers."""
+"""Russian wording at the desk: answers, bookings that exist, people who take over. Visits are in ru_visits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from zlib import crc32
+from itertools import groupby
 
 from agent.language.ru.morph import Case
-from agent.language.ru.phrases import RussianPhrases, join_and, lower_first
-from agent.model import Channel, Conversation
-from agent.policy.stages import Stage
-from agent.salon import Salon
-from agent.state import Caller, DialogueState, Question, VisitWish
+from agent.language.ru.phrases import MONTHS_GENITIVE, join_and, lower_first
+from agent.language.ru.plural import plural
+from agent.state import Caller, DialogueState
+from agent.wording.ru_visits import RussianVisits, cap, short
 from core.money import Money
-from core.phone import Phone
-from crm.model import Plan, PlannedPart, Service, Staff
+from crm.model import Booking, Plan, SalonProfile, Service, Staff, TaskKind
+
+LANGUAGES = {"ru": "по-русски", "en": "по-английски"}
 
 
-@dataclass(frozen=True, slots=True)
-class Russian:
-    phrases: RussianPhrases
-    salon: Salon
-    now: datetime
-    conversation: Conversation
-    turn: int
-    language: str = "ru"
+class Russian(RussianVisits):
+    # --- side questions ------------------------------------------------------------------------------------------
 
-    # --- small helpers -------------------------------------------------------------------------------------------
+    def prices(self, services: Sequence[Service]) -> str:
+        """«Женская стрижка: у Марии 2500 рублей, у Анны, топ-стилиста, 3500 рублей.»"""
+        lines = []
+        for service in services:
+            offers = sorted(service.offers, key=lambda o: o.price.amount.minor)
+            by_price = [(k, list(g)) for k, g in groupby(offers, key=lambda o: o.price)]
+            name = cap(short(service.name))
+            if len(by_price) == 1:
+                lines.append(f"{name} — {self.phrases.say_price(by_price[0][0])}.")
+                continue
+            pieces = []
+            for price, group in by_price:
+                who = join_and([self._with_role(o.staff_id, top=price == by_price[-1][0]) for o in group])
+                pieces.append(f"{who} {self.phrases.say_price(price)}")
+            lines.append(f"{name}: {', '.join(pieces)}.")
+        return " ".join(lines)
 
-    def pick(self, key: str, *options: str) -> str:
-        """A variant, the same for the same conversation, turn and place."""
-        return options[crc32(f"{self.conversation.id}{self.turn}{key}".encode()) % len(options)]
+    def _with_role(self, staff_id: str, *, top: bool) -> str:
+        member = next((m for m in self.salon.staff if m.id == staff_id), None)
+        if member is None:
+            return ""
+        who = self.phrases.at_master(self._first(member.name))
+        role = member.role.split(",", 1)[0]
+        if top and role.startswith("топ-"):
+            return f"{who}, {self.phrases.service_in(role, Case.GENITIVE)},"
+        return who
 
-    def spoken(self, text: str) -> str:
+    def price_of_what(self) -> str:
+        return "На какую услугу подсказать цену?"
+
+    def why_prices_differ(self, services: Sequence[Service]) -> str:
+        roles = []
+        for service in services[:1]:
+            for offer in sorted(service.offers, key=lambda o: o.price.amount.minor):
+                member = next((m for m in self.salon.staff if m.id == offer.staff_id), None)
+                if member is not None:
+                    role = member.role.split(",", 1)[0]
+                    roles.append(f"{self._first(member.name)} — {role}")
+        if len(roles) > 1:
+            return f"Цена зависит от мастера: {', '.join(roles)}."
+        return "Цена зависит от объёма работы, её подтверждает мастер до начала."
+
+    def durations(self, services: Sequence[Service]) -> str:
+        return " ".join(f"{cap(short(s.name))} длится {self.phrases.say_duration(s.duration)}." for s in services)
+
+    def address(self, profile: SalonProfile, *, parking: bool) -> str:
+        text = f"Наш адрес: {profile.address}."
+        if profile.metro:
+            text += f" {cap(profile.metro)}."
+        if parking:
+            text += f" Парковка: {profile.parking}." if profile.parking else " О парковке подскажет администратор."
         return text
 
-    @property
-    def today(self) -> date:
-        return self.now.date()
+    def opening(self, profile: SalonProfile) -> str:
+        start = self.phrases.say_time(profile.opens, preposition="с")
+        return f"Работаем ежедневно {start} {self.phrases.say_time(profile.closes, preposition='до')}."
 
-    def _first(self, name: str) -> str:
-        return self.phrases.first_name(name)
-
-    def _staff(self, staff_id: str) -> str:
-        member = next((m for m in self.salon.staff if m.id == staff_id), None)
-        return self._first(member.name) if member else ""
-
-    def _day(self, moment: datetime, preposition: str = "в") -> str:
-        return self.phrases.say_date(self.salon.local(moment).date(), self.today, preposition=preposition)
-
-    def _at(self, moment: datetime) -> str:
-        return self.phrases.say_time(self.salon.local(moment).time())
-
-    def _names(self, part: PlannedPart, case: Case = Case.NOMINATIVE) -> str:
-        return join_and([self.phrases.service_in(short(self.salon.service(s).name), case) for s in part.service_ids])
-
-    # --- opening and manner --------------------------------------------------------------------------------------
-
-    def greeting(self, caller: Caller, channel: Channel) -> tuple[str, ...]:
-        salon = self.salon.profile.name
-        hello = f"Здравствуйте, {self._first(caller.name)}!" if caller.known else "Здравствуйте!"
-        if channel.spoken:
-            return (
-                f"{hello} Салон «{salon}», автоматический помощник, разговор записывается.",
-                self.pick("help", "Чем помочь?", "Слушаю вас.", "Чем могу помочь?"),
-            )
-        return (f"{hello} Это автоматический помощник салона «{salon}».", "Чем помочь?")
-
-    def disclosure(self, channel: Channel) -> str:
-        return f"Здравствуйте! Это автоматический помощник салона «{self.salon.profile.name}»."
-
-    def how_can_i_help(self, tries: int) -> str:
-        if tries == 0:
-            return self.pick("help", "Чем могу помочь?", "Слушаю вас.", "Подскажите, что вас интересует?")
-        return "Могу записать, перенести или отменить запись, подсказать цены и адрес. Что нужно?"
-
-    def are_you_there(self, count: int) -> str:
-        return "Вы на линии?" if count <= 1 else "Я вас не слышу."
-
-    def silent_goodbye(self) -> str:
-        return "Вас не слышно, я завершаю звонок. Перезвоните, пожалуйста, когда будет удобно. До свидания!"
-
-    def not_heard(self, tries: int) -> str:
+    def payment(self, profile: SalonProfile) -> str:
         return (
-            "Не расслышать, шумно. Повторите, пожалуйста."
-            if tries == 0
-            else "Связь плохая. Скажите, пожалуйста, коротко."
+            f"Оплатить можно так: {', '.join(profile.payment)}."
+            if profile.payment
+            else "Об оплате подскажет администратор."
         )
 
-    def one_moment(self) -> str:
-        return self.pick("moment", "Секунду, смотрю.", "Сейчас посмотрю.", "Минутку, проверяю.")
-
-    def lost(self) -> str:
-        return "Повторите, пожалуйста, ещё раз, что нужно сделать."
-
-    def goodbye(self, state: DialogueState) -> str:
-        return self.pick("bye", "До свидания!", "Всего доброго!", "Хорошего дня, до свидания!")
-
-    # --- what, who, when -----------------------------------------------------------------------------------------
-
-    def ask_service(self, *, again: bool) -> str:
-        if again:
-            names = list(dict.fromkeys(lower_first(short(s.name)) for s in self.salon.services))[:5]
-            return f"У нас есть, например, {join_and(names)}. Что вам записать?"
-        return self.pick("service", "На какую услугу вас записать?", "Что будем делать?", "Какая услуга нужна?")
-
-    def no_such_service(self, phrase: str) -> str:
-        return f"Такой услуги, «{phrase}», у нас нет."
-
-    def ask_variant(self, question: Question, options: Sequence[Service], *, again: bool) -> str:
-        match question:
-            case Question.GENDER:
-                return "Стрижка женская или мужская?"
-            case Question.HAIR:
-                return (
-                    "Скажите, волосы ниже лопаток или короче?"
-                    if again
-                    else self.pick(
-                        "hair", "Какой длины волосы: до плеч или ниже лопаток?", "Волосы до лопаток или длиннее?"
-                    )
-                )
-            case Question.AGE:
-                return "Сколько лет ребёнку?"
-            case _:
-                names = [lower_first(short(s.name)) for s in options][:3]
-                return f"Уточните, пожалуйста: {' или '.join(names)}?"
-
-    def consultation_first(self, service: Service, visit: Service, *, first: bool) -> str:
-        if not first:
-            return "Записать вас на консультацию?"
-        price = min(service.offers, key=lambda o: o.price.amount.minor).price
-        free = visit.offers[0].price
-        cost = "она бесплатная" if free.amount.minor == 0 else f"она стоит {self.phrases.say_price(free)}"
-        text = f"{short(service.name)} стоит {self.phrases.say_price(price)}, точную сумму назовёт мастер на консультации, {cost}."
-        if service.deposit is not None:
-            text += f" Для самого окрашивания нужна предоплата {self.phrases.say_money(service.deposit)}."
-        return f"{text} Записать вас на консультацию?"
-
-    def child_too_young(self, member: Staff, others: Sequence[str]) -> str:
-        name = self._first(member.name)
-        rule = (
-            f"{name} берёт детей с {member.child_from_age} лет."
-            if member.child_from_age
-            else f"{name} детей не стрижёт."
-        )
-        if not others:
-            return f"{rule} Для такого возраста мастера у нас, к сожалению, нет. Чем ещё помочь?"
-        return f"{rule} Могу записать {' или '.join(self.phrases.to_master(self._first(n)) for n in others[:2])}. Подойдёт?"
-
-    def master_does_not(self, name: str, others: Sequence[str]) -> str:
-        return f"{self._first(name)} этого не делает. Это делают {join_and([self._first(n) for n in others])}."
-
-    def ask_day(self, *, with_time: bool, again: bool) -> str:
-        if again:
-            return "Назовите, пожалуйста, день недели или число."
-        if with_time:
-            return self.pick("day", "На какой день и время?", "Когда вам удобно прийти?", "На когда вас записать?")
-        return "На какой день?"
-
-    def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
-        lead = self._lead(plans, stage, wish)
-        options = self._options(plans)
-        if len(plans) == 1:
-            return (f"{lead} {options}. Подойдёт?".strip(),)
-        return (f"{lead} {options}. Что удобнее?".strip(),)
-
-    def _lead(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish) -> str:
-        who = f" у {self.phrases.name_in(self._staff(wish.staff[0]), Case.GENITIVE)}" if wish.staff else ""
-        wished = wish.day.first if wish.day else None
-        day = self.phrases.say_date(wished, self.today) if wished else ""
-        match stage:
-            case Stage.OTHER_TIME:
-                return f"На это время{who} занято. Есть"
-            case Stage.OTHER_DAY:
-                return f"{cap(day or 'на это время')}{who} всё занято. Ближайшее{who}:"
-            case Stage.COLLEAGUE:
-                return f"{cap(day or 'на это время')}{who} мест нет. Могу предложить"
-            case _:
-                return self.pick("offer", "Могу предложить", "Есть время", "Свободно")
-
-    def _options(self, plans: Sequence[Plan]) -> str:
-        """«завтра, 2 декабря, в 14:30 у Марии, 2500 рублей, или в 16:00 у Анны, 3500 рублей»"""
-        pieces = []
-        previous_day = previous_staff = previous_price = ""
-        for plan in plans:
-            day = self._day(plan.start)
-            staff = join_and([self.phrases.at_master(self._staff(p.staff_id)) for p in plan.parts])
-            price = self.phrases.say_price(plan.price)
-            words = [w for w in (day if day != previous_day else "", f"{self._at(plan.start)}") if w]
-            text = " ".join(words) if len(words) == 1 else f"{words[0]}, {words[1]}"
-            if staff != previous_staff:
-                text += f" {staff}"
-            if price != previous_price:
-                text += f", {price}"
-            pieces.append(text)
-            previous_day, previous_staff, previous_price = day, staff, price
-        return ", или ".join(pieces)
-
-    def nothing_free(self, wish: VisitWish) -> str:
-        if wish.day is not None:
-            day = self.phrases.say_period(wish.day.first, wish.day.last, self.today)
-            return f"{cap(day)} свободного времени нет. Могу внести вас в лист ожидания: это не запись, но если место освободится, сообщим. Внести?"
-        return "Свободного времени в ближайшие дни нет. Назовите, пожалуйста, другой день."
-
-    def ask_phone(self, *, again: bool) -> str:
-        return "Продиктуйте, пожалуйста, номер телефона по цифрам." if again else "Подскажите ваш номер телефона."
-
-    def ask_rest_of_phone(self, digits: str) -> str:
-        return f"{digits}, и дальше?"
-
-    def phone_right(self, phone: Phone) -> str:
-        return f"Номер {grouped(phone)}, верно?"
-
-    def ask_name(self, *, again: bool) -> str:
+    def prepay_rule(self, amount: Money) -> str:
         return (
-            "Назовите, пожалуйста, ваше имя."
-            if again
-            else self.pick("name", "Как вас зовут?", "Подскажите, как вас зовут?")
+            "Обычно предоплата не нужна. Если нужна, это "
+            f"{self.phrases.say_money(amount)}: они входят в стоимость и возвращаются при отмене заранее."
         )
 
-    def ask_visitor(self, wish: VisitWish) -> str:
-        return "Как зовут ребёнка?"
+    def who_does(self, service: Service, members: Sequence[Staff]) -> str:
+        names = join_and([self._first(m.name) for m in members])
+        return f"{cap(short(service.name))}: {names}." if members else "Эту услугу сейчас никто не делает."
 
-    def for_whom(self, wish: VisitWish) -> str:
-        from agent.language.ru.plural import plural
+    def team(self, members: Sequence[Staff]) -> str:
+        return (
+            "У нас работают " + join_and([f"{self._first(m.name)}, {m.role.split(',', 1)[0]}" for m in members]) + "."
+        )
 
-        who = wish.visitor_name or wish.for_whom
-        return who if wish.age is None else f"{who}, {wish.age} {plural(wish.age, 'год', 'года', 'лет')}"
+    def on_duty(self, day: date, members: Sequence[Staff], about: Staff | None) -> str:
+        when = cap(self.phrases.say_date(day, self.today))
+        if about is not None:
+            works = "работает" if any(m.id == about.id for m in members) else "не работает"
+            return f"{when}, {self._first(about.name)} {works}."
+        if not members:
+            return f"{when}, мастеров в салоне нет."
+        return f"{when}, работают {join_and([self._first(m.name) for m in members])}."
 
-    # --- read-back and result ------------------------------------------------------------------------------------
+    def i_speak(self, languages: Sequence[str]) -> str:
+        return f"Говорю {join_and([LANGUAGES[code] for code in languages if code in LANGUAGES] or ['по-русски'])}."
 
-    def time_key(self, start: datetime) -> str:
-        return self.phrases.say_time(start.time(), preposition="")
+    def i_am_robot(self) -> str:
+        return "Да, я автоматический помощник салона. Если хотите, позову администратора."
 
-    def read_back(self, plan: Plan, wish: VisitWish, *, again: bool) -> str:
-        lead = self.pick("record", "Записываю", "Проверим", "Итак")
-        day = self._day(plan.start)
-        pieces = []
-        for index, part in enumerate(plan.parts):
-            who = self.phrases.at_master(self._staff(part.staff_id))
-            joint = "" if index == 0 else "затем "
-            pieces.append(f"{joint}{self._names(part)} {who} {self._at(part.start)}")
-        text = f"{lead}: {day}, {', '.join(pieces)}"
-        count = sum(len(part.service_ids) for part in plan.parts)
-        cost = self.phrases.say_price(plan.price)
-        if count > 1:
+    def no_others_data(self) -> str:
+        return "Сведения о других людях я не сообщаю."
+
+    def cannot_do_that(self) -> str:
+        return "С этим помочь не могу. Могу записать, перенести или отменить вашу запись."
+
+    def i_wait(self) -> str:
+        return self.pick("wait", "Конечно, подожду.", "Хорошо, жду.")
+
+    def certificate_number(self) -> str:
+        return "Сертификаты принимаем. Назовите, пожалуйста, номер сертификата."
+
+    def certificate_good(self, until: date, left_minor: int, service: Service | None) -> str:
+        when = _day_month(until) + (f" {until.year} года" if until.year != self.today.year else "")
+        if service is not None:
+            return f"Сертификат на услугу «{short(service.name)}» действует до {when}."
+        money = self.phrases.say_money(Money(left_minor))
+        return f"Сертификат на {money} действует до {when}. Остаток сохраняется по правилам салона."
+
+    def certificate_bad(self) -> str:
+        return "По этому номеру действующего сертификата не видно. Вопрос решит администратор, он с вами свяжется."
+
+    def certificate_task(self, number: str) -> str:
+        return f"Проверить сертификат {number} и связаться с клиентом."
+
+    def invite(self) -> str:
+        return self.pick("invite", "Записать вас?", "Подобрать вам время?")
+
+    # --- bookings that exist -------------------------------------------------------------------------------------
+
+    def _booking(self, booking: Booking, *, services: bool = True) -> str:
+        when = f"{self._day(booking.start)} {self._at(booking.start)}"
+        if not services:
+            return f"{when} {self.phrases.to_master(self._staff(booking.staff_id))}"
+        names = join_and([lower_first(short(self.salon.service(s).name)) for s in booking.service_ids])
+        return f"{when} {self.phrases.to_master(self._staff(booking.staff_id))}: {names}"
+
+    def which_booking(self, bookings: Sequence[Booking], *, again: bool) -> str:
+        listed = "; ".join(self._booking(b) for b in bookings[:3])
+        return f"Какую из записей: {listed}?" if again else f"У вас несколько записей: {listed}. О какой речь?"
+
+    def no_bookings(self, *, hidden: bool) -> str:
+        if hidden:
+            return "Ваш номер скрыт, поэтому записи мне не видны. Позвать администратора?"
+        return "На ваш номер будущих записей нет. Позвать администратора?"
+
+    def ask_new_time(self, booking: Booking, *, again: bool) -> str:
+        if again:
+            return "Назовите, пожалуйста, день и время, на которые перенести."
+        return f"Вы записаны {self._booking(booking)}. На какой день и время перенести?"
+
+    def ask_change(self, booking: Booking) -> str:
+        return f"Вы записаны {self._booking(booking)}. Что изменить в услугах?"
+
+    def read_back_move(self, booking: Booking, plan: Plan) -> str:
+        part = plan.parts[0]
+        if part.service_ids != booking.service_ids:
+            names = join_and([lower_first(short(self.salon.service(s).name)) for s in part.service_ids])
             length = self.phrases.say_duration(plan.end - plan.start)
-            return f"{text}. Всего {length}, {cost}."
-        if wish.age is not None:
-            return f"{text}, {self.phrases.say_duration(plan.end - plan.start)}, {cost}."
-        return f"{text}, {cost}."
+            return (
+                f"Меняю запись: {self._day(plan.start)} {self._at(plan.start)} "
+                f"{self.phrases.to_master(self._staff(part.staff_id))}, {names}, {length}, {self.phrases.say_price(plan.price)}."
+            )
+        old = f"{self._day(booking.start)} {self._at(booking.start)}"
+        new = f"{self._day(plan.start, 'на')}, {self._at(plan.start)}"
+        who = self.phrases.to_master(self._staff(part.staff_id))
+        return f"Переношу: было {old}, будет {new}, {who}."
 
-    def prepay(self, amount: Money) -> str:
-        return (
-            f"Понадобится предоплата {self.phrases.say_money(amount)}, она войдёт в стоимость. "
-            "Если отменить заранее, деньги вернём. Пришлю ссылку."
+    def cancel_or_move(self, booking: Booking, *, again: bool) -> str:
+        if again:
+            return f"Отменить запись {self._booking(booking, services=False)} или перенести на другой день?"
+        return f"Вижу запись {self._booking(booking)}. Отменить или перенести на другой день?"
+
+    def kept(self) -> str:
+        return "Хорошо, запись остаётся. Ждём вас!"
+
+    def sympathy(self) -> str:
+        return self.pick(
+            "sympathy", "Сочувствую, пусть всё скорее наладится.", "Очень сочувствую, скорейшего выздоровления."
         )
 
-    def with_adult(self) -> str:
-        return "Ребёнок приходит со взрослым."
+    def cancel_message(self, booking: Booking) -> str:
+        return f"Запись {self._booking(booking, services=False)} отменена. Будем рады видеть вас снова."
 
-    def all_right(self, *, prepay: bool) -> str:
-        return "Записать?" if prepay else self.pick("right", "Всё верно?", "Верно?", "Записываю?")
+    def ask_late_by(self) -> str:
+        return "На сколько минут задержитесь?"
 
-    def what_else(self) -> str:
-        return self.pick("else", "Что поменять?", "Что изменить: время, мастера или услугу?")
+    def late_note(self, minutes: int) -> str:
+        return f"Клиент опаздывает на {minutes} {plural(minutes, 'минуту', 'минуты', 'минут')}."
 
-    def slot_gone(self) -> str:
-        return "Это время только что заняли."
+    def late_task(self, minutes: int, booking: Booking) -> str:
+        return f"{self.late_note(minutes)} Запись {self._at(booking.start)}."
 
-    def booked(self, state: DialogueState) -> tuple[str, ...]:
-        assert state.last_plan is not None
-        plan = state.last_plan
-        who = self.phrases.to_master(self._staff(plan.parts[0].staff_id))
-        when = f"{self._day(plan.start, 'на')}, {self._at(plan.start)}"
+    def late_fine(self, name: str) -> str:
+        told = "предупреждена" if self._feminine(name) else "предупреждён"
+        return f"Спасибо, что предупредили. {self._first(name)} {told}, услуга пройдёт полностью."
+
+    def _feminine(self, name: str) -> bool:
+        gender = self.phrases.gender_of(name)
+        return gender is None or gender.name == "FEMININE"
+
+    def late_too_much(self, name: str, grace_min: int, booking: Booking) -> str:
+        end = self.phrases.say_time(self.salon.local(booking.end).time())
         return (
-            f"Готово, вы записаны {when}, {who}.",
-            self.pick(
-                "sent", "Подтверждение придёт сообщением. Ждём вас!", "Подтверждение пришлю сообщением. До встречи!"
-            ),
+            f"При опоздании больше {grace_min} минут услугу целиком выполнить не успеют: {end} следующий клиент. "
+            "Перенести запись на другое время или отменить?"
         )
 
-    def moved(self, state: DialogueState) -> tuple[str, ...]:
-        assert state.last_plan is not None
+    def reminder_opening(self, caller: Caller) -> tuple[str, ...]:
+        name = self._first(caller.name)
+        salon = self.salon.profile.name
         return (
-            f"Готово, запись перенесена {self._day(state.last_plan.start, 'на')}, {self._at(state.last_plan.start)}.",
-            "Подтверждение пришлю сообщением.",
+            f"Здравствуйте! Салон «{salon}», автоматический помощник, разговор записывается.",
+            f"{name}, это вы?" if name else "Удобно говорить?",
         )
 
-    def cancelled(self, state: DialogueState) -> tuple[str, ...]:
-        return ("Запись отменена. Будем рады видеть вас в другой раз.",)
+    def call_back_opening(self) -> tuple[str, ...]:
+        salon = self.salon.profile.name
+        return (
+            f"Здравствуйте! Салон «{salon}», автоматический помощник, разговор записывается.",
+            "Вы нам звонили, связь прервалась. Чем помочь?",
+        )
 
-    def confirmed(self, state: DialogueState) -> tuple[str, ...]:
-        return ("Спасибо, отмечено. Ждём вас!",)
+    def reminder(self, booking: Booking) -> str:
+        return f"Вы записаны {self._booking(booking, services=False)}. Сможете прийти?"
 
-    def waitlisted(self, state: DialogueState) -> tuple[str, ...]:
-        return ("Вы в листе ожидания. Это не запись: если место освободится, сообщим.",)
+    def wrong_person(self) -> str:
+        return "Извините за беспокойство. До свидания!"
 
-    def unknown(self, state: DialogueState) -> tuple[str, ...]:
-        return ("Заявка записана, подтверждение пришлю сообщением.",)
+    # --- people who take over, people who are sent off -----------------------------------------------------------
 
-    # --- what is written down ------------------------------------------------------------------------------------
+    def _hour(self, moment: datetime) -> str:
+        local = self.salon.local(moment)
+        day = self.phrases.say_date(local.date(), self.today)
+        return f"{day} {self.phrases.say_time(local.time().replace(second=0, microsecond=0), preposition='до')}"
 
-    def confirmation(self, plan: Plan, prepay: Money | None) -> str:
-        lines = [
-            f"{cap(self._day(part.start))}, {self._at(part.start)}: {self._names(part)}, мастер {self._staff(part.staff_id)}."
-            for part in plan.parts
-        ]
-        lines.append(f"Стоимость {self.phrases.say_price(plan.price)}. {self.salon.profile.address}")
-        if prepay is not None:
-            lines.append(f"Предоплата {self.phrases.say_money(prepay)} войдёт в стоимость.")
-        return "\n".join(lines)
+    def transfer(self) -> tuple[str, ...]:
+        return ("Соединяю с администратором.",)
 
-    def task_unknown(self, plan: Plan, name: str) -> str:
-        parts = "; ".join(f"{self._names(part)}, {self._staff(part.staff_id)}" for part in plan.parts)
-        return f"Проверить запись и подтвердить клиенту: {parts}, {self._day(plan.start)} {self._at(plan.start)}."
+    def apology_and_transfer(self, *, known: bool) -> tuple[str, ...]:
+        sees = "он уже видит вашу запись" if known else "он поможет"
+        return ("Мне очень жаль, что так вышло.", f"Перевожу на администратора, {sees}.")
+
+    def apology_and_promise(self, due: datetime) -> str:
+        return f"Мне очень жаль, что так вышло. Передам администратору, с вами свяжутся {self._hour(due)}."
+
+    def stuck_transfer(self) -> tuple[str, ...]:
+        return ("Боюсь ошибиться, поэтому соединяю с администратором.",)
+
+    def card(self, state: DialogueState, text: str) -> str:
+        parts = [f"Клиент: {state.caller.name or 'не назвался'}"]
+        names = [self.salon.service(w.candidates[0]).name for w in state.wish.services if w.candidates]
+        if names:
+            parts.append(f"Услуги: {', '.join(names)}")
+        if state.wish.day is not None:
+            parts.append(f"День: {self.phrases.say_period(state.wish.day.first, state.wish.day.last, self.today)}")
+        parts.append(f"Сказано: {text[:300]}")
+        return "\n".join(parts)
+
+    def complaint_task(self, name: str, text: str) -> str:
+        return f"Жалоба. Клиент: {name or 'не назвался'}. Сказано: {text[:500]}"
+
+    def task_intro(self, kind: TaskKind, *, admin_now: bool, ask_name: bool) -> tuple[str, ...]:
+        tail = " Как вас зовут?" if ask_name else ""
+        match kind:
+            case TaskKind.MEDICAL_QUESTION:
+                return (
+                    "По здоровью подскажет только специалист: он перезвонит и скажет, что возможно, например коррекция без краски.",
+                    f"Передать вопрос?{tail}",
+                )
+            case TaskKind.GROUP_REQUEST:
+                least = self.salon.rules.group_from
+                text = f"Группы от {least} человек собирает администратор, он вам перезвонит."
+                return (text, f"Когда удобно?{tail}" if ask_name else "Когда вам удобно принять звонок?")
+            case TaskKind.DATA_REQUEST:
+                return (f"Передам вашу просьбу ответственному.{tail}",)
+            case _:
+                hours = self.phrases.say_time(self.salon.profile.admin_from, preposition="с")
+                where = "" if admin_now else f"Администратор на месте {hours}. "
+                return (f"{where}Передам, и вам перезвонят.{tail}",)
+
+    def task_text(self, kind: TaskKind, state: DialogueState, details: Sequence[str]) -> str:
+        who = state.caller.name or "не назвался"
+        if kind is TaskKind.MEDICAL_QUESTION:
+            # Health details are not stored without written consent: the specialist asks herself.
+            names = [
+                lower_first(short(self.salon.service(w.candidates[0]).name))
+                for w in state.wish.services
+                if w.candidates
+            ]
+            return f"Вопрос к специалисту: {join_and(names) or 'услуга'}. Перезвонить. Клиент: {who}."
+        people = f" Человек: {state.wish.people}." if state.wish.people else ""
+        day = state.wish.day
+        when = f" День: {self.phrases.say_period(day.first, day.last, self.today)}." if day is not None else ""
+        return f"Клиент: {who}.{people}{when} Сказано: {' / '.join(details)[:800]}"
+
+    def task_promised(self, kind: TaskKind, due: datetime) -> str:
+        who = "Специалист перезвонит" if kind is TaskKind.MEDICAL_QUESTION else "Вам перезвонят"
+        return f"Передано. {who} {self._hour(due)}."
+
+    def draft_task(self, state: DialogueState, text: str) -> str:
+        names = [short(self.salon.service(w.candidates[0]).name) for w in state.wish.services if w.candidates]
+        day = state.wish.day
+        pieces = [f"Журнал не отвечал, заявка записана. Клиент: {state.caller.name or 'не назвался'}."]
+        if names:
+            pieces.append(f"Услуги: {', '.join(names)}.")
+        if day is not None:
+            pieces.append(f"День: {self.phrases.say_period(day.first, day.last, self.today)}.")
+        if state.wish.time is not None and state.wish.time.phrase:
+            pieces.append(f"Время: {state.wish.time.phrase}.")
+        pieces.append(f"Сказано: {text[:300]}")
+        return " ".join(pieces)
+
+    def journal_down(self, due: datetime) -> str:
+        return f"Журнал записи сейчас не отвечает. Заявка передана, администратор свяжется с вами {self._hour(due)}."
+
+    def waitlist_intro(self) -> str:
+        return (
+            "Внесу вас в лист ожидания: это не запись, но если место освободится, сообщим на этот номер. Как вас зовут?"
+        )
+
+    def ask_other_time(self, wish: object) -> str:
+        return self.pick("other", "Какой день и время вам удобны?", "Когда вам было бы удобно?")
+
+    def task_cancel_unknown(self, booking: Booking) -> str:
+        return f"Проверить отмену и подтвердить клиенту: {self._booking(booking)}."
+
+    def spam(self, profile: SalonProfile) -> str:
+        where = f": {profile.email}" if profile.email else " салона"
+        return f"Спасибо, предложения можно прислать на почту{where}. Всего доброго!"
+
+    def spam_goodbye(self) -> str:
+        return "Пожалуйста, только письмом на почту салона. До свидания!"
+
+    def wrong_number(self) -> str:
+        return f"Это салон красоты «{self.salon.profile.name}», вы ошиблись номером."
+
+    def abuse_warning(self) -> str:
+        return "Давайте говорить спокойно, и я помогу."
+
+    def abuse_goodbye(self) -> str:
+        return "Я завершаю разговор. До свидания."
 
 
-def short(name: str) -> str:
-    """Without the note in brackets, which is for the eye."""
-    return name.split("(", 1)[0].strip().rstrip(",")
-
-
-def cap(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def grouped(phone: Phone) -> str:
-    """«8 900 000-02-13» for Russian numbers, international groups otherwise."""
-    digits = phone.e164
-    if digits.startswith("+7") and len(digits) == 12:
-        return f"8 {digits[2:5]} {digits[5:8]}-{digits[8:10]}-{digits[10:12]}"
-    return digits
+def _day_month(day: date) -> str:
+    return f"{day.day} {MONTHS_GENITIVE[day.month - 1]}"

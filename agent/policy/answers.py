@@ -1,0 +1,274 @@
+"""Side questions: answered in the same turn, before the talk goes on where it was."""
+
+from dataclasses import replace
+from datetime import date
+
+from agent.model import Expect
+from agent.policy import hints
+from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
+from agent.policy.services import narrow
+from agent.state import DialogueState, Goal, Question, Wanted
+from agent.tools import Ok, ToolResult
+from agent.understanding import Intent
+from crm.model import Certificate, Outcome, Service, ServiceId, Shift, Task, TaskKind
+
+
+def answer(view: View) -> Move | None:
+    return first_move(RULES, view)
+
+
+def _fresh(view: View, topic: str, *intents: Intent) -> bool:
+    return view.hears(*intents) and topic not in view.state.answered
+
+
+def _told(view: View, topic: str, *lines: str, outcome: Outcome | None = None) -> Tell:
+    state = replace(view.state, answered=(*view.state.answered, topic))
+    if outcome is not None and state.outcome in (None, Outcome.INFO):
+        state = replace(state, outcome=outcome)
+    return Tell(tuple(line for line in lines if line), state)
+
+
+def language(view: View) -> Move | None:
+    if not _fresh(view, "language", Intent.OTHER_LANGUAGE):
+        return None
+    return _told(view, "language", view.say.i_speak(view.salon.profile.languages))
+
+
+def robot(view: View) -> Move | None:
+    return _told(view, "robot", view.say.i_am_robot()) if _fresh(view, "robot", Intent.ARE_YOU_ROBOT) else None
+
+
+def price(view: View) -> Move | None:
+    if not _fresh(view, "price", Intent.ASK_PRICE):
+        return None
+    state = view.state
+    named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated) or state.wish.services
+    if not named:
+        state = replace(state, answered=(*state.answered, "price"))
+        return Ask((view.say.price_of_what(),), Question.SERVICE, Expect.SERVICE, state)
+    if not view.heard.services and state.has_told("price"):
+        return _told(view, "price", view.say.why_prices_differ(_offers(named, view)), outcome=Outcome.PRICE_QUESTION)
+    lines = []
+    for wanted in named[:3]:
+        services = _offers((wanted,), view)
+        if not services:
+            lines.append(view.say.no_such_service(wanted.phrase))
+        elif any(s.consultation_first for s in services):
+            continue  # the consultation rule says "from" and why
+        else:
+            lines.append(view.say.prices(services))
+    complex_ones = [s for s in _offers(named, view) if s.consultation_first]
+    state = replace(state.tell("price"), wish=replace(state.wish, services=state.wish.services or named))
+    if complex_ones and not state.has_told("consultation") and len(complex_ones) == len(_offers(named, view)):
+        state = replace(state, goal=Goal.BOOK, wish=replace(state.wish, services=named), outcome=Outcome.PRICE_QUESTION)
+        state = replace(state, answered=(*state.answered, "price"))
+        return Note(state)
+    told = _told(replace(view, state=state), "price", *lines, outcome=Outcome.PRICE_QUESTION)
+    return told if told.lines else Note(told.state)
+
+
+def _offers(named: tuple[Wanted, ...], view: View) -> tuple[Service, ...]:
+    """The bookable services of the wishes, at most three, without long-hair and child variants unless meant."""
+    found: list[Service] = []
+    for wanted in named:
+        options = [view.salon.service(s) for s in narrow(wanted, view.state.wish, view.salon)]
+        plain = [s for s in options if s.variant_of is None or s.id in wanted.candidates[:1]] or options
+        found.extend(s for s in plain if s.offers and s not in found)
+    return tuple(found[:3])
+
+
+def address(view: View) -> Move | None:
+    if not _fresh(view, "address", Intent.ASK_ADDRESS):
+        return None
+    profile = view.salon.profile
+    parking = hints.asks_parking(view.heard.text)
+    return _told(view, "address", view.say.address(profile, parking=parking), outcome=Outcome.INFO)
+
+
+def hours(view: View) -> Move | None:
+    if not _fresh(view, "hours", Intent.ASK_HOURS):
+        return None
+    return _told(view, "hours", view.say.opening(view.salon.profile), outcome=Outcome.INFO)
+
+
+def payment(view: View) -> Move | None:
+    if not _fresh(view, "payment", Intent.ASK_PAYMENT):
+        return None
+    return _told(view, "payment", view.say.payment(view.salon.profile), outcome=Outcome.INFO)
+
+
+def prepayment(view: View) -> Move | None:
+    if not _fresh(view, "prepay", Intent.PREPAYMENT) or view.state.question is Question.READ_BACK:
+        return None
+    rules = view.salon.rules
+    return _told(view, "prepay", view.say.prepay_rule(rules.prepay_sum), outcome=Outcome.INFO)
+
+
+def duration(view: View) -> Move | None:
+    if not _fresh(view, "duration", Intent.ASK_DURATION):
+        return None
+    named = (
+        tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated) or view.state.wish.services
+    )
+    services = _offers(named, view)
+    if not services:
+        return None
+    return _told(view, "duration", view.say.durations(services), outcome=Outcome.INFO)
+
+
+def service_info(view: View) -> Move | None:
+    """What is known of a service: that it is there, its length and price; the rest is for its master."""
+    if not _fresh(view, "service_info", Intent.ASK_SERVICE_INFO) or "price" in view.state.answered:
+        return None
+    state = view.state
+    named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated)
+    services = _offers(named, view)
+    if not services:
+        unknown = next((w.phrase for w in named if not w.candidates), None)
+        if state.has_told("price") and not named:
+            return _told(view, "service_info", view.say.why_prices_differ(_offers(state.wish.services, view)))
+        return _told(view, "service_info", view.say.no_such_service(unknown)) if unknown else None
+    return _told(view, "service_info", view.say.prices(services), view.say.durations(services), outcome=Outcome.INFO)
+
+
+def staff(view: View) -> Move | None:
+    """Who does it, or who works on a day."""
+    if not _fresh(view, "staff", Intent.ASK_STAFF):
+        return None
+    named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated)
+    services = _offers(named, view)
+    if services:
+        able = view.salon.staff_for((services[0].id,))
+        members = tuple(m for m in view.salon.staff if m.id in able)
+        return _told(view, "staff", view.say.who_does(services[0], members), outcome=Outcome.INFO)
+    mention = next((m for m in view.heard.staff if m.candidates), None)
+    day = view.heard.day.first if view.heard.day is not None else view.today
+    if mention is None and view.heard.day is None:
+        return _told(view, "staff", view.say.team(view.salon.staff), outcome=Outcome.INFO)
+    asked = mention.candidates if mention is not None else ()
+
+    def absorb(before: DialogueState, result: ToolResult[tuple[Shift, ...]]) -> DialogueState:
+        if not isinstance(result, Ok):
+            return replace(before, answered=(*before.answered, "staff")).tell("crm_down")
+        here = ",".join(shift.staff_id for shift in result.value)
+        return replace(before, answered=(*before.answered, f"duty:{day.isoformat()}:{here}:{','.join(asked)}", "staff"))
+
+    return Use("on_duty", lambda tools: tools.on_duty(day), absorb)
+
+
+def duty(view: View) -> Move | None:
+    mark = next((a for a in view.state.answered if a.startswith("duty:")), None)
+    if mark is None:
+        return None
+    _, day, here, asked = mark.split(":")
+    members = tuple(m for m in view.salon.staff if m.id in here.split(","))
+    about = next((m for m in view.salon.staff if m.id in asked.split(",")), None)
+    state = replace(
+        view.state,
+        answered=tuple(a for a in view.state.answered if a != mark),
+        outcome=view.state.outcome or Outcome.INFO,
+    )
+    return Tell((view.say.on_duty(date.fromisoformat(day), members, about),), state)
+
+
+def certificate(view: View) -> Move | None:
+    """Looked up once; a good one travels with the booking, a bad one is for a person to decide."""
+    state, number = view.state, view.state.wish.certificate
+    if not number:
+        if _fresh(view, "certificate", Intent.CERTIFICATE):
+            return _told(view, "certificate", view.say.certificate_number())
+        return None
+    if state.has_told(f"certificate:{number}"):
+        return None
+
+    def absorb(before: DialogueState, result: ToolResult[Certificate | None]) -> DialogueState:
+        before = before.tell(f"certificate:{number}")
+        if not isinstance(result, Ok):
+            return before.tell("crm_down")
+        good = result.value is not None and result.value.valid_until >= view.today
+        facts = "" if result.value is None else _certificate_facts(result.value)
+        mark = f"cert:{'good' if good else 'bad'}:{facts}"
+        wish = before.wish if good else replace(before.wish, certificate="")
+        return replace(before, wish=wish, answered=(*before.answered, mark))
+
+    return Use("certificate", lambda tools: tools.certificate(number), absorb)
+
+
+def _certificate_facts(found: Certificate) -> str:
+    left = found.amount.minor - found.used.minor if found.amount is not None else -1
+    return f"{found.valid_until.isoformat()}:{left}:{found.service_id or ''}"
+
+
+def certificate_told(view: View) -> Move | None:
+    state = view.state
+    mark = next((a for a in state.answered if a.startswith("cert:")), None)
+    if mark is None:
+        return None
+    _, verdict, *facts = mark.split(":")
+    state = replace(state, answered=tuple(a for a in state.answered if a != mark))
+    number = next(t.split(":", 1)[1] for t in reversed(state.told) if t.startswith("certificate:"))
+    if verdict == "good":
+        until, left, service_id = facts
+        service = view.salon.service(ServiceId(service_id)) if service_id else None
+        return Tell((view.say.certificate_good(date.fromisoformat(until), int(left), service),), state.tell(mark))
+    task = Task(TaskKind.CERTIFICATE_CHECK, view.say.certificate_task(number), None, view.caller)
+
+    def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
+        return replace(
+            before, answered=tuple("certificate_bad" if a == mark else a for a in before.answered),
+            outcome=before.outcome or Outcome.HANDED_TO_ADMIN,
+        )  # fmt: skip
+
+    return Use("task", lambda tools: tools.task(task), absorb)
+
+
+def certificate_bad(view: View) -> Move | None:
+    if "certificate_bad" not in view.state.answered:
+        return None
+    state = replace(view.state, answered=tuple(a for a in view.state.answered if a != "certificate_bad"))
+    return Tell((view.say.certificate_bad(),), state)
+
+
+def others_data(view: View) -> Move | None:
+    return (
+        _told(view, "others", view.say.no_others_data()) if _fresh(view, "others", Intent.OTHER_CLIENT_DATA) else None
+    )
+
+
+def attack(view: View) -> Move | None:
+    """The trick is ignored; whatever honest wish stands beside it is served."""
+    return _told(view, "attack", view.say.cannot_do_that()) if _fresh(view, "attack", Intent.ATTACK) else None
+
+
+def wait(view: View) -> Move | None:
+    if not view.hears(Intent.WAIT) or len(view.heard.intents) > 1:
+        return None
+    return Ask((view.say.i_wait(),), view.state.question, view.state.expect, view.state)
+
+
+def repeat(view: View) -> Move | None:
+    if not view.hears(Intent.REPEAT) or not view.state.last_lines:
+        return None
+    return Ask(view.state.last_lines, view.state.question, view.state.expect, view.state)
+
+
+RULES: tuple[Rule, ...] = (
+    repeat,
+    wait,
+    language,
+    robot,
+    others_data,
+    attack,
+    certificate,
+    certificate_told,
+    certificate_bad,
+    price,
+    service_info,
+    duration,
+    address,
+    hours,
+    payment,
+    prepayment,
+    staff,
+    duty,
+)

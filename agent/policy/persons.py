@@ -1,0 +1,206 @@
+"""When a person must take over: transfer in her hours, else a task with a promised time. Also who is sent off kindly."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from agent.model import Expect
+from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Rule, Use, View, first_move
+from agent.policy.people import identify
+from agent.state import DialogueState, Goal, MessageDraft, Question
+from agent.tools import ToolResult
+from agent.understanding import Intent
+from crm.model import Outcome, Task, TaskKind
+
+CALL_BACK_WITHIN = timedelta(hours=1)
+
+TASK_BY_INTENT: tuple[tuple[Intent, TaskKind], ...] = (
+    (Intent.COMPLAINT, TaskKind.COMPLAINT),
+    (Intent.GROUP_BOOK, TaskKind.GROUP_REQUEST),
+    (Intent.HEALTH, TaskKind.MEDICAL_QUESTION),
+    (Intent.JOB, TaskKind.CALLBACK),
+    (Intent.OFFICIAL, TaskKind.CALLBACK),
+    (Intent.LOST_ITEM, TaskKind.CALLBACK),
+    (Intent.DATA_REQUEST, TaskKind.DATA_REQUEST),
+    (Intent.NO_RECORDING, TaskKind.DATA_REQUEST),
+)
+
+
+def persons(view: View) -> Move | None:
+    return first_move(RULES, view)
+
+
+def abuse(view: View) -> Move | None:
+    if not view.hears(Intent.ABUSE) or view.hears(Intent.COMPLAINT, Intent.HUMAN):
+        return None
+    if view.state.warned:
+        return Finish((view.say.abuse_goodbye(),), Outcome.ABUSIVE, view.state)
+    return Ask((view.say.abuse_warning(),), view.state.question, view.state.expect, replace(view.state, warned=True))
+
+
+def spam(view: View) -> Move | None:
+    state = view.state
+    if state.spam_turns:
+        return Finish((view.say.spam_goodbye(),), Outcome.SPAM, state)
+    if not view.hears(Intent.SPAM):
+        return None
+    state = replace(state, spam_turns=1, outcome=Outcome.SPAM)
+    return Ask((view.say.spam(view.salon.profile),), Question.NONE, Expect.FREE, state)
+
+
+def wrong_number(view: View) -> Move | None:
+    state = view.state
+    if state.outcome is Outcome.WRONG_NUMBER and not view.heard.services and not view.hears(Intent.BOOK, Intent.HUMAN):
+        return Finish((view.say.goodbye(state),), Outcome.WRONG_NUMBER, state)
+    if not view.hears(Intent.WRONG_NUMBER):
+        return None
+    state = replace(state, outcome=Outcome.WRONG_NUMBER)
+    return Ask((view.say.wrong_number(),), Question.NONE, Expect.FREE, state)
+
+
+def wants_person(view: View) -> Move | None:
+    """At once in her hours, by one sentence; a complaint gets the same, with a task beside it."""
+    state = view.state
+    complaint = view.hears(Intent.COMPLAINT)
+    agreed = state.question is Question.HUMAN and view.hears(Intent.AFFIRM)
+    if not (complaint or view.hears(Intent.HUMAN) or agreed or "human" in state.answered):
+        return None
+    if (lookup := identify(view)) is not None:
+        return lookup
+    if complaint and not state.has_told("complaint"):
+        task = Task(
+            TaskKind.COMPLAINT, view.say.complaint_task(state.caller.name, view.heard.text), due(view), view.caller
+        )
+
+        def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
+            return before.tell("complaint")
+
+        return Use("task", lambda tools: tools.task(task), absorb)
+    if view.admin_on_duty and view.salon.profile.transfer_to is not None:
+        known = state.caller.known
+        lines = view.say.apology_and_transfer(known=known) if complaint else view.say.transfer()
+        reason = "complaint" if complaint else "asked_for_human"
+        state = replace(state, outcome=Outcome.HANDED_TO_ADMIN)
+        return HandOver(lines, reason, view.say.card(state, view.heard.text), state)
+    if complaint and state.has_told("complaint"):
+        state = replace(state, outcome=Outcome.HANDED_TO_ADMIN)
+        return Ask((view.say.apology_and_promise(due(view)),), Question.NONE, Expect.FREE, state)
+    if state.message is None:
+        return Note(replace(state, goal=Goal.TASK, message=MessageDraft(TaskKind.CALLBACK, reason="human")))
+    return None
+
+
+def due(view: View) -> datetime:
+    """A promise that people can keep: within the hour in their hours, within an hour of the morning else."""
+    profile, heard = view.salon.profile, view.heard
+    wanted = heard.time.at or heard.time.not_before if heard.time is not None else None
+    moment = view.now + CALL_BACK_WITHIN
+    if wanted is not None and profile.admin_from <= wanted < profile.admin_until:
+        moment = view.now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0) + CALL_BACK_WITHIN
+        if moment < view.now:
+            moment += timedelta(days=1)
+        return moment
+    clock = view.now.time().replace(tzinfo=None)
+    if profile.admin_from <= clock < profile.admin_until:
+        return moment
+    morning = view.now.replace(hour=profile.admin_from.hour, minute=profile.admin_from.minute, second=0, microsecond=0)
+    if clock >= profile.admin_until:
+        morning += timedelta(days=1)
+    return morning + CALL_BACK_WITHIN
+
+
+def message_for_person(view: View) -> Move | None:
+    """Takes the matter down for a person: matter, name, promised time. One question, then the task."""
+    state = view.state
+    if state.message is None:
+        kind = next((kind for intent, kind in TASK_BY_INTENT if view.hears(intent)), None)
+        people = state.wish.people or 0
+        if kind is None and people >= view.salon.rules.group_from:
+            kind = TaskKind.GROUP_REQUEST
+        if kind is None:
+            return None
+        return Note(replace(state, goal=Goal.TASK, message=MessageDraft(kind)))
+    draft = state.message
+    if draft.written:
+        return None
+    if (lookup := identify(view)) is not None:
+        return lookup
+    details = draft.details
+    if view.heard.text and (not details or details[-1] != view.heard.text):
+        details = (*details, view.heard.text)
+    draft = replace(draft, details=details)
+    if not draft.asked and (not state.caller.name or draft.kind in (TaskKind.GROUP_REQUEST, TaskKind.MEDICAL_QUESTION)):
+        state = replace(state, message=replace(draft, asked=True))
+        lines = view.say.task_intro(draft.kind, admin_now=view.admin_on_duty, ask_name=not state.caller.name)
+        return Ask(lines, Question.TASK_DETAILS, Expect.NAME if not state.caller.name else Expect.FREE, state)
+    return _write_task(view, replace(state, message=draft))
+
+
+def _write_task(view: View, state: DialogueState) -> Move:
+    assert state.message is not None
+    draft, promised = state.message, due(view)
+    text = view.say.task_text(draft.kind, state, draft.details)
+    task = Task(draft.kind, text, promised, state.caller.phone or view.caller)
+
+    def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
+        mark = f"task:{promised.isoformat()}"
+        return replace(
+            before, message=replace(draft, written=True), goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN,
+            answered=(*before.answered, mark),
+        )  # fmt: skip
+
+    return Use("task", lambda tools: tools.task(task, Outcome.HANDED_TO_ADMIN), absorb)
+
+
+def task_told(view: View) -> Move | None:
+    state = view.state
+    mark = next((a for a in state.answered if a.startswith("task:")), None)
+    if mark is None:
+        return None
+    promised = datetime.fromisoformat(mark.split(":", 1)[1])
+    kind = state.message.kind if state.message is not None else TaskKind.CALLBACK
+    state = replace(state, answered=tuple(a for a in state.answered if a != mark), message=None)
+    return Ask((view.say.task_promised(kind, promised),), Question.NONE, Expect.FREE, state)
+
+
+def crm_down(view: View) -> Move | None:
+    """The journal does not answer: honest words, and the draft goes to a person."""
+    state = view.state
+    if not state.has_told("crm_down"):
+        return None
+    state = replace(state, told=tuple(t for t in state.told if t != "crm_down"))
+    text = view.say.draft_task(state, view.heard.text)
+    promised = due(view)
+    task = Task(TaskKind.CALLBACK, text, promised, state.caller.phone or view.caller)
+
+    def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
+        left = tuple(t for t in before.told if t != "crm_down")
+        return replace(
+            before, told=left, goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN, search=None,
+            answered=(*before.answered, f"down:{promised.isoformat()}"),
+        )  # fmt: skip
+
+    return Use("task", lambda tools: tools.task(task, Outcome.HANDED_TO_ADMIN), absorb)
+
+
+def down_told(view: View) -> Move | None:
+    mark = next((a for a in view.state.answered if a.startswith("down:")), None)
+    if mark is None:
+        return None
+    state = replace(view.state, answered=tuple(a for a in view.state.answered if a != mark))
+    promised = datetime.fromisoformat(mark.split(":", 1)[1])
+    return Ask((view.say.journal_down(promised),), Question.NONE, Expect.FREE, state)
+
+
+def stuck(view: View) -> Move:
+    """The same question failed twice: another way, never a third time the same words."""
+    state = view.state
+    if view.admin_on_duty and view.channel.spoken and view.salon.profile.transfer_to is not None:
+        state = replace(state, outcome=Outcome.HANDED_TO_ADMIN)
+        return HandOver(view.say.stuck_transfer(), "not_understood", view.say.card(state, view.heard.text), state)
+    draft = MessageDraft(TaskKind.CALLBACK, reason="not_understood", asked=True)
+    return Note(replace(state, goal=Goal.TASK, message=draft))
+
+
+RULES: tuple[Rule, ...] = (
+    crm_down, down_told, task_told, spam, wrong_number, wants_person, message_for_person, abuse,
+)  # fmt: skip

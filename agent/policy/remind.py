@@ -1,0 +1,58 @@
+"""Calls that we make: a reminder of a visit, or a call back after a missed call. No advertising in either."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.model import Channel, Expect, TurnKind
+from agent.policy.manage import know_bookings
+from agent.policy.moves import Ask, Move, Use, View
+from agent.policy.people import identify
+from agent.state import DialogueState, Goal, Question
+from agent.tools import Paperwork
+from agent.understanding import Intent
+from crm.model import BookingStatus, Outcome, WriteResult, Written
+
+REMIND_WITHIN = timedelta(hours=36)
+
+
+def open_call(view: View) -> Move | None:
+    """The first words of our own call: who calls and, to the right person, why."""
+    state = view.state
+    if view.turn.kind is not TurnKind.START or view.channel is not Channel.PHONE_OUT:
+        return None
+    if (lookup := identify(view)) is not None:
+        return lookup
+    if state.caller.client_id is not None and state.bookings is None:
+        move_bookings = know_bookings(view)
+        if move_bookings is not None:
+            return move_bookings
+    due = [b for b in state.bookings or () if view.now < b.start <= view.now + REMIND_WITHIN]
+    due = [b for b in due if b.status is BookingStatus.BOOKED]
+    state = replace(state, greeted=True)
+    if due:
+        state = replace(state, goal=Goal.REMIND, target=due[0].id)
+        return Ask(view.say.reminder_opening(state.caller), Question.ARE_YOU, Expect.YES_NO, state)
+    return Ask(view.say.call_back_opening(), Question.GOAL, Expect.FREE, state)
+
+
+def remind(view: View) -> Move | None:
+    state, booking = view.state, view.state.target_booking()
+    if state.goal is not Goal.REMIND or booking is None:
+        return None
+    if view.hears(Intent.CONFIRM_VISIT) or (state.question is Question.WILL_YOU_COME and view.hears(Intent.AFFIRM)):
+        papers = Paperwork(Outcome.CONFIRMED)
+
+        def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
+            if isinstance(result, Written):
+                return replace(before, goal=Goal.NONE, outcome=Outcome.CONFIRMED, written=(*before.written, Goal.REMIND),
+                               answered=(*before.answered, "confirmed"))  # fmt: skip
+            return replace(before, goal=Goal.NONE).tell("crm_down")
+
+        return Use("confirm_visit", lambda tools: tools.confirm_visit(booking.id, papers), absorb)
+    if state.question is Question.ARE_YOU and view.hears(Intent.DENY, Intent.WRONG_NUMBER):
+        state = replace(state, goal=Goal.NONE, target=None, bookings=None, outcome=Outcome.WRONG_NUMBER)
+        return Ask((view.say.wrong_person(),), Question.NONE, Expect.FREE, state)
+    if state.question is Question.WILL_YOU_COME and view.hears(Intent.DENY):
+        return Ask((view.say.cancel_or_move(booking, again=False),), Question.CANCEL_OR_MOVE, Expect.FREE,
+                   replace(state, goal=Goal.CANCEL))  # fmt: skip
+    return Ask((view.say.reminder(booking),), Question.WILL_YOU_COME, Expect.YES_NO, state)

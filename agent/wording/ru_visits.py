@@ -1,0 +1,333 @@
+"""Russian wording of a visit: greeting, questions, offers, read-back, result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zlib import crc32
+
+from agent.language.ru.morph import Case
+from agent.language.ru.phrases import RussianPhrases, join_and, lower_first
+from agent.model import Channel, Conversation
+from agent.policy.stages import Stage
+from agent.salon import Salon
+from agent.state import Caller, DialogueState, Question, VisitWish
+from core.money import Money
+from core.phone import Phone
+from crm.model import Plan, PlannedPart, Service, Staff
+
+
+@dataclass(frozen=True, slots=True)
+class RussianVisits:
+    phrases: RussianPhrases
+    salon: Salon
+    now: datetime
+    conversation: Conversation
+    turn: int
+    language: str = "ru"
+
+    # --- small helpers -------------------------------------------------------------------------------------------
+
+    def pick(self, key: str, *options: str) -> str:
+        """A variant, the same for the same conversation, turn and place."""
+        return options[crc32(f"{self.conversation.id}{self.turn}{key}".encode()) % len(options)]
+
+    def spoken(self, text: str) -> str:
+        return text
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+    def _first(self, name: str) -> str:
+        return self.phrases.first_name(name)
+
+    def _staff(self, staff_id: str) -> str:
+        member = next((m for m in self.salon.staff if m.id == staff_id), None)
+        return self._first(member.name) if member else ""
+
+    def _day(self, moment: datetime, preposition: str = "в") -> str:
+        return self.phrases.say_date(self.salon.local(moment).date(), self.today, preposition=preposition)
+
+    def _at(self, moment: datetime) -> str:
+        return self.phrases.say_time(self.salon.local(moment).time())
+
+    def _names(self, part: PlannedPart, case: Case = Case.NOMINATIVE) -> str:
+        return join_and([self.phrases.service_in(short(self.salon.service(s).name), case) for s in part.service_ids])
+
+    # --- opening and manner --------------------------------------------------------------------------------------
+
+    def greeting(self, caller: Caller, channel: Channel) -> tuple[str, ...]:
+        salon = self.salon.profile.name
+        hello = f"Здравствуйте, {self._first(caller.name)}!" if caller.known else "Здравствуйте!"
+        if channel.spoken:
+            return (
+                f"{hello} Салон «{salon}», автоматический помощник, разговор записывается.",
+                self.pick("help", "Чем помочь?", "Слушаю вас.", "Чем могу помочь?"),
+            )
+        return (f"{hello} Это автоматический помощник салона «{salon}».", "Чем помочь?")
+
+    def disclosure(self, channel: Channel) -> str:
+        return f"Здравствуйте! Это автоматический помощник салона «{self.salon.profile.name}»."
+
+    def how_can_i_help(self, tries: int) -> str:
+        if tries == 0:
+            return self.pick("help", "Чем могу помочь?", "Слушаю вас.", "Подскажите, что вас интересует?")
+        return "Могу записать, перенести или отменить запись, подсказать цены и адрес. Что нужно?"
+
+    def are_you_there(self, count: int) -> str:
+        return "Вы на линии?" if count <= 1 else "Я вас не слышу."
+
+    def silent_goodbye(self) -> str:
+        return "Вас не слышно, я завершаю звонок. Перезвоните, пожалуйста, когда будет удобно. До свидания!"
+
+    def not_heard(self, tries: int) -> str:
+        return (
+            "Не расслышать, шумно. Повторите, пожалуйста."
+            if tries == 0
+            else "Связь плохая. Скажите, пожалуйста, коротко."
+        )
+
+    def one_moment(self) -> str:
+        return self.pick("moment", "Секунду, смотрю.", "Сейчас посмотрю.", "Минутку, проверяю.")
+
+    def lost(self) -> str:
+        return "Повторите, пожалуйста, ещё раз, что нужно сделать."
+
+    def goodbye(self, state: DialogueState) -> str:
+        return self.pick("bye", "До свидания!", "Всего доброго!", "Хорошего дня, до свидания!")
+
+    # --- what, who, when -----------------------------------------------------------------------------------------
+
+    def ask_service(self, *, again: bool) -> str:
+        if again:
+            names = list(dict.fromkeys(lower_first(short(s.name)) for s in self.salon.services))[:5]
+            return f"У нас есть, например, {join_and(names)}. Что вам записать?"
+        return self.pick("service", "На какую услугу вас записать?", "Что будем делать?", "Какая услуга нужна?")
+
+    def no_such_service(self, phrase: str) -> str:
+        return f"Такой услуги, «{phrase}», у нас нет."
+
+    def ask_variant(self, question: Question, options: Sequence[Service], *, again: bool) -> str:
+        match question:
+            case Question.GENDER:
+                return "Стрижка женская или мужская?"
+            case Question.HAIR:
+                return (
+                    "Скажите, волосы ниже лопаток или короче?"
+                    if again
+                    else self.pick(
+                        "hair", "Какой длины волосы: до плеч или ниже лопаток?", "Волосы до лопаток или длиннее?"
+                    )
+                )
+            case Question.AGE:
+                return "Сколько лет ребёнку?"
+            case _:
+                names = [lower_first(short(s.name)) for s in options][:3]
+                return f"Уточните, пожалуйста: {' или '.join(names)}?"
+
+    def consultation_first(self, service: Service, visit: Service, *, first: bool) -> str:
+        if not first:
+            return "Записать вас на консультацию?"
+        price = min(service.offers, key=lambda o: o.price.amount.minor).price
+        free = visit.offers[0].price
+        cost = "она бесплатная" if free.amount.minor == 0 else f"она стоит {self.phrases.say_price(free)}"
+        text = f"{short(service.name)} стоит {self.phrases.say_price(price)}, точную сумму назовёт мастер на консультации, {cost}."
+        if service.deposit is not None:
+            text += f" Для самого окрашивания нужна предоплата {self.phrases.say_money(service.deposit)}."
+        return f"{text} Записать вас на консультацию?"
+
+    def child_too_young(self, member: Staff, others: Sequence[str]) -> str:
+        name = self._first(member.name)
+        rule = (
+            f"{name} берёт детей с {member.child_from_age} лет."
+            if member.child_from_age
+            else f"{name} детей не стрижёт."
+        )
+        if not others:
+            return f"{rule} Для такого возраста мастера у нас, к сожалению, нет. Чем ещё помочь?"
+        return f"{rule} Могу записать {' или '.join(self.phrases.to_master(self._first(n)) for n in others[:2])}. Подойдёт?"
+
+    def master_does_not(self, name: str, others: Sequence[str]) -> str:
+        return f"{self._first(name)} этого не делает. Это делают {join_and([self._first(n) for n in others])}."
+
+    def ask_day(self, *, with_time: bool, again: bool) -> str:
+        if again:
+            return "Назовите, пожалуйста, день недели или число."
+        if with_time:
+            return self.pick("day", "На какой день и время?", "Когда вам удобно прийти?", "На когда вас записать?")
+        return "На какой день?"
+
+    def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
+        lead = self._lead(plans, stage, wish)
+        options = self._options(plans)
+        if len(plans) == 1:
+            return (f"{lead} {options}. Подойдёт?".strip(),)
+        return (f"{lead} {options}. Что удобнее?".strip(),)
+
+    def _lead(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish) -> str:
+        who = f" у {self.phrases.name_in(self._staff(wish.staff[0]), Case.GENITIVE)}" if wish.staff else ""
+        wished = wish.day.first if wish.day else None
+        day = self.phrases.say_date(wished, self.today) if wished else ""
+        match stage:
+            case Stage.OTHER_TIME:
+                return f"На это время{who} занято. Есть"
+            case Stage.OTHER_DAY:
+                return f"{cap(day or 'на это время')}{who} всё занято. Ближайшее{who}:"
+            case Stage.COLLEAGUE:
+                return f"{cap(day or 'на это время')}{who} мест нет. Могу предложить"
+            case _:
+                return self.pick("offer", "Могу предложить", "Есть время", "Свободно")
+
+    def _options(self, plans: Sequence[Plan]) -> str:
+        """«завтра, 2 декабря, в 14:30 у Марии, 2500 рублей, или в 16:00 у Анны, 3500 рублей»"""
+        pieces = []
+        previous_day = previous_staff = previous_price = ""
+        for plan in plans:
+            day = self._day(plan.start)
+            staff = join_and([self.phrases.at_master(self._staff(p.staff_id)) for p in plan.parts])
+            price = self.phrases.say_price(plan.price)
+            words = [w for w in (day if day != previous_day else "", f"{self._at(plan.start)}") if w]
+            text = " ".join(words) if len(words) == 1 else f"{words[0]}, {words[1]}"
+            if staff != previous_staff:
+                text += f" {staff}"
+            if price != previous_price:
+                text += f", {price}"
+            pieces.append(text)
+            previous_day, previous_staff, previous_price = day, staff, price
+        return ", или ".join(pieces)
+
+    def nothing_free(self, wish: VisitWish) -> str:
+        if wish.day is not None:
+            day = self.phrases.say_period(wish.day.first, wish.day.last, self.today)
+            return f"{cap(day)} свободного времени нет. Могу внести вас в лист ожидания: это не запись, но если место освободится, сообщим. Внести?"
+        return "Свободного времени в ближайшие дни нет. Назовите, пожалуйста, другой день."
+
+    def ask_phone(self, *, again: bool) -> str:
+        return "Продиктуйте, пожалуйста, номер телефона по цифрам." if again else "Подскажите ваш номер телефона."
+
+    def ask_rest_of_phone(self, digits: str) -> str:
+        return f"{digits}, и дальше?"
+
+    def phone_right(self, phone: Phone) -> str:
+        return f"Номер {grouped(phone)}, верно?"
+
+    def ask_name(self, *, again: bool) -> str:
+        return (
+            "Назовите, пожалуйста, ваше имя."
+            if again
+            else self.pick("name", "Как вас зовут?", "Подскажите, как вас зовут?")
+        )
+
+    def ask_visitor(self, wish: VisitWish) -> str:
+        return "Как зовут ребёнка?"
+
+    def for_whom(self, wish: VisitWish) -> str:
+        from agent.language.ru.plural import plural
+
+        who = wish.visitor_name or wish.for_whom
+        return who if wish.age is None else f"{who}, {wish.age} {plural(wish.age, 'год', 'года', 'лет')}"
+
+    # --- read-back and result ------------------------------------------------------------------------------------
+
+    def time_key(self, start: datetime) -> str:
+        return self.phrases.say_time(start.time(), preposition="")
+
+    def read_back(self, plan: Plan, wish: VisitWish, *, again: bool) -> str:
+        lead = self.pick("record", "Записываю", "Проверим", "Итак")
+        day = self._day(plan.start)
+        pieces = []
+        for index, part in enumerate(plan.parts):
+            who = self.phrases.at_master(self._staff(part.staff_id))
+            joint = "" if index == 0 else "затем "
+            pieces.append(f"{joint}{self._names(part)} {who} {self._at(part.start)}")
+        text = f"{lead}: {day}, {', '.join(pieces)}"
+        count = sum(len(part.service_ids) for part in plan.parts)
+        cost = self.phrases.say_price(plan.price)
+        if count > 1:
+            length = self.phrases.say_duration(plan.end - plan.start)
+            return f"{text}. Всего {length}, {cost}."
+        if wish.age is not None:
+            return f"{text}, {self.phrases.say_duration(plan.end - plan.start)}, {cost}."
+        return f"{text}, {cost}."
+
+    def prepay(self, amount: Money) -> str:
+        return (
+            f"Понадобится предоплата {self.phrases.say_money(amount)}, она войдёт в стоимость. "
+            "Если отменить заранее, деньги вернём. Пришлю ссылку."
+        )
+
+    def with_adult(self) -> str:
+        return "Ребёнок приходит со взрослым."
+
+    def all_right(self, *, prepay: bool) -> str:
+        return "Записать?" if prepay else self.pick("right", "Всё верно?", "Верно?", "Записываю?")
+
+    def what_else(self) -> str:
+        return self.pick("else", "Что поменять?", "Что изменить: время, мастера или услугу?")
+
+    def slot_gone(self) -> str:
+        return "Это время только что заняли."
+
+    def booked(self, state: DialogueState) -> tuple[str, ...]:
+        assert state.last_plan is not None
+        plan = state.last_plan
+        who = self.phrases.to_master(self._staff(plan.parts[0].staff_id))
+        when = f"{self._day(plan.start, 'на')}, {self._at(plan.start)}"
+        return (
+            f"Готово, вы записаны {when}, {who}.",
+            self.pick(
+                "sent", "Подтверждение придёт сообщением. Ждём вас!", "Подтверждение пришлю сообщением. До встречи!"
+            ),
+        )
+
+    def moved(self, state: DialogueState) -> tuple[str, ...]:
+        assert state.last_plan is not None
+        return (
+            f"Готово, запись перенесена {self._day(state.last_plan.start, 'на')}, {self._at(state.last_plan.start)}.",
+            "Подтверждение пришлю сообщением.",
+        )
+
+    def cancelled(self, state: DialogueState) -> tuple[str, ...]:
+        return ("Запись отменена. Будем рады видеть вас в другой раз.",)
+
+    def confirmed(self, state: DialogueState) -> tuple[str, ...]:
+        return ("Спасибо, отмечено. Ждём вас!",)
+
+    def waitlisted(self, state: DialogueState) -> tuple[str, ...]:
+        return ("Вы в листе ожидания. Это не запись: если место освободится, сообщим.",)
+
+    def unknown(self, state: DialogueState) -> tuple[str, ...]:
+        return ("Заявка записана, подтверждение пришлю сообщением.",)
+
+    # --- what is written down ------------------------------------------------------------------------------------
+
+    def confirmation(self, plan: Plan, prepay: Money | None) -> str:
+        lines = [
+            f"{cap(self._day(part.start))}, {self._at(part.start)}: {self._names(part)}, мастер {self._staff(part.staff_id)}."
+            for part in plan.parts
+        ]
+        lines.append(f"Стоимость {self.phrases.say_price(plan.price)}. {self.salon.profile.address}")
+        if prepay is not None:
+            lines.append(f"Предоплата {self.phrases.say_money(prepay)} войдёт в стоимость.")
+        return "\n".join(lines)
+
+    def task_unknown(self, plan: Plan, name: str) -> str:
+        parts = "; ".join(f"{self._names(part)}, {self._staff(part.staff_id)}" for part in plan.parts)
+        return f"Проверить запись и подтвердить клиенту: {parts}, {self._day(plan.start)} {self._at(plan.start)}."
+
+
+def short(name: str) -> str:
+    """Without the note in brackets, which is for the eye."""
+    return name.split("(", 1)[0].strip().rstrip(",")
+
+
+def cap(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def grouped(phone: Phone) -> str:
+    """«8 900 000-02-13» for Russian numbers, international groups otherwise."""
+    digits = phone.e164
+    if digits.startswith("+7") and len(digits) == 12:
+        return f"8 {digits[2:5]} {digits[5:8]}-{digits[8:10]}-{digits[10:12]}"
+    return digits
