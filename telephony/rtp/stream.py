@@ -101,7 +101,7 @@ class InboundStream:
     def _switch(self, packet: RtpPacket) -> bool:
         if self.ssrc is not None:
             rival = self._rival
-            if rival is None or rival[0] != packet.ssrc or packet.sequence != (rival[1] + 1) & 0xFFFF:
+            if rival is None or rival[0] != packet.ssrc or not 0 < (packet.sequence - rival[1]) & 0xFFFF <= 3:
                 self._rival = (packet.ssrc, packet.sequence, 1)
                 return False
             if rival[2] + 1 < SSRC_PROBATION:

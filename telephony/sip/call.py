@@ -44,6 +44,8 @@ class SipCall:
         self.leg: SipCallLeg | None = None
         self.invite: ServerTransaction | None = None
         """The INVITE whose 2xx still waits for its ACK."""
+        self.end_reason: HangUpReason | None = None
+        self.began_s = asyncio.get_running_loop().time()
         self._host = host
         self._sdp = sdp
         self._offer_pending = False
@@ -281,6 +283,7 @@ class SipCall:
         if self._ended:
             return
         self._ended = True
+        self.end_reason = reason
         if self._expiry is not None:
             self._expiry.cancel()
         if self._refer_outcome is not None and not self._refer_outcome.done():

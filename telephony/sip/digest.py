@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sipmessage import AuthChallenge, AuthCredentials
 
-from telephony.sip.message import typed
+from telephony.sip.message import SipRequest, SipResponse, parse_uri, typed
 
 NONCE_LIFE_S = 30
 """A captured request is worthless after it; an honest client gets stale=true and goes on without asking its user."""
@@ -69,6 +69,18 @@ class DigestClient:
                 best = challenge
         return None if best is None else self._answer(best, method, uri)
 
+    def authorize_response(self, response: SipResponse, request: SipRequest) -> tuple[str, str] | None:
+        """The header (name, value) to repeat request with after a 401 or 407; None when that would be refused again."""
+        if response.status not in (401, 407):
+            return None
+        is_proxy = response.status == 407
+        challenges = response.headers.getlist("Proxy-Authenticate" if is_proxy else "WWW-Authenticate")
+        name = "Proxy-Authorization" if is_proxy else "Authorization"
+        if request.get(name) and not any("stale=true" in text.lower().replace(" ", "") for text in challenges):
+            return None
+        value = self.authorize(challenges, request.method, request.uri)
+        return None if value is None else (name, value)
+
     def _answer(self, challenge: AuthChallenge, method: str, uri: str) -> str:
         given = challenge.parameters
         nonce, realm = given["nonce"], given.get("realm", "")
@@ -94,6 +106,13 @@ class DigestClient:
         return "Digest " + ", ".join(f"{key}={value}" for key, value in fields)
 
 
+def _same_host(first: str, second: str) -> bool:
+    try:
+        return parse_uri(first).host.lower() == parse_uri(second).host.lower()
+    except ValueError:
+        return False
+
+
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -110,10 +129,17 @@ class DigestServer:
     """Challenges and verifies. Nonces carry their time and are bound to the source by a keyed hash, so that no state is
     kept before a right answer came; then the count (nc) of that nonce must rise, so that nothing can be replayed."""
 
-    def __init__(self, realm: str, password_of: Callable[[str], str | None]) -> None:
-        """password_of(user) gives the password, None for an unknown user (answered exactly like a wrong password)."""
+    def __init__(
+        self,
+        realm: str,
+        password_of: Callable[[str], str | None],
+        algorithms: tuple[str, ...] = _STRONGEST_FIRST,
+    ) -> None:
+        """password_of(user) gives the password, None for an unknown user (answered exactly like a wrong password).
+        algorithms: ("MD5",) for peers that read only the first challenge."""
         self.realm = realm
         self._password_of = password_of
+        self._algorithms = algorithms
         self._key = secrets.token_bytes(32)
         self._counts: OrderedDict[str, int] = OrderedDict()
 
@@ -123,11 +149,12 @@ class DigestServer:
         tail = ", stale=true" if stale else ""
         return [
             f'Digest realm={_quoted(self.realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}'
-            for algorithm in _STRONGEST_FIRST
+            for algorithm in self._algorithms
         ]
 
     def verify(self, authorization: str, method: str, uri: str, source_host: str, now_s: float) -> Verdict:
-        """authorization: the header's value. uri: the request URI; the one in the header must be the same."""
+        """authorization: the header's value. uri: the request URI; the one in the header must name the same
+        host (proxies and clients differ in user and parameters, RFC 7616 section 3.4.6 leaves that to us)."""
         refused = Verdict(False)
         try:
             given = typed(AuthCredentials.parse, authorization)
@@ -138,7 +165,9 @@ class DigestServer:
             return refused
         algorithm = fields.get("algorithm", "MD5").upper()
         nonce, user, count = fields.get("nonce", ""), fields.get("username", ""), fields.get("nc", "")
-        if algorithm not in _HASHES or fields.get("realm") != self.realm or fields.get("uri") != uri:
+        if algorithm not in self._algorithms or fields.get("realm") != self.realm:
+            return refused
+        if not _same_host(fields.get("uri", ""), uri):
             return refused
         if fields.get("qop") != "auth" or len(count) != 8 or not all(c in "0123456789abcdefABCDEF" for c in count):
             return refused
@@ -149,7 +178,8 @@ class DigestServer:
         secret = _digest(algorithm, f"{user}:{self.realm}:{password if password is not None else self._key.hex()}")
         qop = ("auth", count, fields.get("cnonce", ""))
         right = hmac.compare_digest(
-            _response(algorithm, secret, method, uri, nonce, qop).encode(), fields.get("response", "").lower().encode()
+            _response(algorithm, secret, method, fields["uri"], nonce, qop).encode(),
+            fields.get("response", "").lower().encode(),
         )
         if not right or password is None:
             return refused

@@ -7,18 +7,20 @@ from typing import Any
 
 import structlog
 
+from core.metrics import Metrics
 from telephony.codecs import G711, g711_codecs
 from telephony.media_clock import MediaClock
 from telephony.rtp.ports import DEFAULT_RANGE, PortPool
-from telephony.rtp.session import MediaQuality
 from telephony.sip.call import SipCall
 from telephony.sip.dialog import Dialog, DialogKey
 from telephony.sip.digest import Credentials, DigestServer
 from telephony.sip.leg import NO_MEDIA_S, MediaTap, SipCallLeg
 from telephony.sip.message import ALLOW, SipRequest, SipResponse, respond
+from telephony.sip.meter import CallMeter
 from telephony.sip.transaction import Address, ClientTransaction, ServerTransaction
 from telephony.sip.transport import SipTransport
-from telephony.sip.trunk import DialledFrom, SourcePolicy
+from telephony.sip.trunk import DialledFrom, SourcePolicy, Trunk
+from telephony.sip.trunk_book import TrunkBook
 from telephony.sip.uac import CallTarget, OutgoingInvite, acknowledge, end_unwanted
 from telephony.sip.uas import RETRY_AFTER_S, Admission, Answer, IncomingInvite, Refuse
 from voice.ports import CallHandler, CallInfo, CallLeg, HangUpReason
@@ -30,7 +32,6 @@ MAX_STRAIN_S = 0.04
 """Mean lateness of the media clock over a second from which on new calls are refused: two frames, audible."""
 
 TapFactory = Callable[[CallInfo], MediaTap | None]
-EndedCallback = Callable[[CallInfo, HangUpReason, MediaQuality], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -50,14 +51,14 @@ class UserAgent:
         max_calls: int = MAX_CALLS,
         no_media_s: float = NO_MEDIA_S,
         authenticator: DigestServer | None = None,
-        dialled_from: Callable[[str], DialledFrom] | None = None,
+        trunks: tuple[Trunk, ...] = (),
+        metrics: Metrics | None = None,
         codecs: tuple[G711, ...] | None = None,
     ) -> None:
         self.transport = SipTransport(self, policy or SourcePolicy())
-        self.clock = clock or MediaClock()
+        self.clock = clock or MediaClock(metrics.tick_lateness_seconds.observe if metrics is not None else None)
         self.pool = PortPool("127.0.0.1", rtp_ports)
         self.draining = False
-        self.counters: dict[str, int] = {"invites": 0, "accepted": 0, "refused": 0, "ended": 0}
         self._handler = handler
         self._admission = admission
         self._rtp_ports = rtp_ports
@@ -66,7 +67,8 @@ class UserAgent:
         self._max_calls = max_calls
         self._no_media_s = no_media_s
         self._authenticator = authenticator
-        self._dialled_from = dialled_from
+        self._meter = CallMeter(metrics)
+        self._trunks = TrunkBook(self, trunks)
         self._codecs = codecs or g711_codecs()
         self._calls: dict[DialogKey, SipCall] = {}
         self._invites: dict[DialogKey, IncomingInvite] = {}
@@ -80,6 +82,7 @@ class UserAgent:
         await self.transport.start(host, port, advertised_host)
         self.pool = PortPool(host, self._rtp_ports)
         self.clock.start()
+        self._trunks.start()
 
     def drain(self) -> None:
         """From now on new INVITEs get 503 with Retry-After and OPTIONS 503; running calls go on."""
@@ -92,6 +95,7 @@ class UserAgent:
     async def stop(self) -> None:
         """Ends every call with BYE, waits a moment for the answers, closes the socket."""
         self.draining = True
+        await self._trunks.stop(STOP_GRACE_S)
         for call in list(self._calls.values()):
             call.hang_up(HangUpReason.DRAINED)
         for invite in list(self._invites.values()):
@@ -128,6 +132,15 @@ class UserAgent:
         """Calls and returns when answered. CallRefused, Unavailable, DeadlineExceeded otherwise."""
         call, info = await OutgoingInvite(self, self.pool, target, self._codecs).place()
         return self._begin(call, info, tap)
+
+    async def place_by_trunk(self, name: str, number: str, tap: MediaTap | None = None) -> SipCallLeg:
+        """Calls a number through a trunk, with its login. NotFound for an unknown trunk."""
+        return await self.place(self._trunks.target(name, number), tap)
+
+    @property
+    def registrations(self) -> dict[str, bool]:
+        """Trunk name to whether it is registered at this moment."""
+        return self._trunks.registered
 
     # --- inbound: what the transport delivers ---
 
@@ -199,9 +212,9 @@ class UserAgent:
             self._respond(transaction, 481)
 
     def _on_invite(self, transaction: ServerTransaction) -> None:
-        self.counters["invites"] += 1
+        self._meter.invite("raw")
         if self.draining or len(self._calls) + len(self._invites) >= self._max_calls or self._is_behind():
-            self.counters["refused"] += 1
+            self._meter.invite("rejected", "503")
             self._respond(transaction, 503, (("Retry-After", str(RETRY_AFTER_S)),))
             return
         if self._handler is None:
@@ -212,6 +225,7 @@ class UserAgent:
         if self._is_merged(transaction.request):
             self._respond(transaction, 482)
             return
+        self._meter.invite("valid")
         invite = IncomingInvite(self, transaction)
         self._invites[invite.early_key] = invite
         self._empty.clear()
@@ -269,14 +283,14 @@ class UserAgent:
     def admit(self, info: CallInfo) -> Admission:
         admission = self._admission(info) if self._admission is not None else Answer()
         if isinstance(admission, Refuse):
-            self.counters["refused"] += 1
+            self._meter.invite("rejected", str(admission.status))
         return admission
 
     def dialled_from(self, source_host: str) -> DialledFrom:
-        return self._dialled_from(source_host) if self._dialled_from is not None else DialledFrom.REQUEST_URI
+        return self._trunks.dialled_from(source_host)
 
     def established(self, call: SipCall, info: CallInfo) -> None:
-        self.counters["accepted"] += 1
+        self._meter.invite("accepted")
         tap = self._tap_factory(info) if self._tap_factory is not None else None
         leg = self._begin(call, info, tap)
         assert self._handler is not None
@@ -285,6 +299,7 @@ class UserAgent:
     def _begin(self, call: SipCall, info: CallInfo, tap: MediaTap | None) -> SipCallLeg:
         leg = call.leg = SipCallLeg(info, call.rtp, self.clock, call, tap, self._no_media_s)
         self._calls[call.dialog.key] = call
+        self._meter.began(call)
         self._empty.clear()
         leg.start()
         return leg
@@ -301,7 +316,7 @@ class UserAgent:
 
     def forget(self, call: SipCall) -> None:
         if self._calls.pop(call.dialog.key, None) is not None:
-            self.counters["ended"] += 1
+            self._meter.ended(call)
         self._note_empty()
 
     def _note_empty(self) -> None:

@@ -98,7 +98,7 @@ class OutgoingInvite:
             response = await self._await_final(pending, sdp, rtp)
             if 200 <= response.status < 300:
                 return self._accept(request, response, pending.source, sdp, rtp)
-            authorization = self._authorize(response, request)
+            authorization = self._digest.authorize_response(response, request) if self._digest else None
             if authorization is None:
                 raise CallRefused(response.status, response.reason)
         raise CallRefused(response.status, response.reason)
@@ -120,18 +120,6 @@ class OutgoingInvite:
         if authorization is not None:
             request.headers.set(*authorization)
         return request
-
-    def _authorize(self, response: SipResponse, request: SipRequest) -> tuple[str, str] | None:
-        if self._digest is None or response.status not in (401, 407):
-            return None
-        is_proxy = response.status == 407
-        challenges = response.headers.getlist("Proxy-Authenticate" if is_proxy else "WWW-Authenticate")
-        name = "Proxy-Authorization" if is_proxy else "Authorization"
-        if request.get(name) and not any("stale=true" in text.lower().replace(" ", "") for text in challenges):
-            # The same password would be refused again.
-            return None
-        value = self._digest.authorize(challenges, "INVITE", request.uri)
-        return None if value is None else (name, value)
 
     async def _await_final(self, pending: Pending, sdp: SdpEndpoint, rtp: RtpSession) -> SipResponse:
         try:

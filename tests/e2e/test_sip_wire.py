@@ -1,0 +1,288 @@
+"""Raw sockets against the running server: repeated requests, silence for scanners, floods, garbage, injected media."""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from core.metrics import Metrics
+from telephony.codecs import pcma
+from telephony.rtp.packet import write_rtp
+from telephony.sip.message import SipResponse, read_message
+from telephony.sip.trunk import SourcePolicy
+from telephony.sip.ua import SipClient, SipServer
+from tests.e2e.sip_bench import DialPlan, running_server, tone, tone_share, until
+from voice.ports import AudioIn, CallLeg, HangUpReason, HungUp
+
+
+class RawPeer:
+    """A UDP socket that speaks SIP by hand."""
+
+    def __init__(self, server: SipServer) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.to = ("127.0.0.1", server.port)
+
+    def request(
+        self,
+        method: str,
+        *,
+        branch: str = "z9hG4bK-1",
+        cseq: int = 1,
+        to_tag: str = "",
+        extra: str = "",
+        body: str = "",
+    ) -> bytes:
+        tag = f";tag={to_tag}" if to_tag else ""
+        content = "Content-Type: application/sdp\r\n" if body else ""
+        return (
+            f"{method} sip:echo@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch}\r\n"
+            f"From: <sip:raw@127.0.0.1>;tag=raw\r\nTo: <sip:echo@127.0.0.1>{tag}\r\nCall-ID: raw-{self.port}\r\n"
+            f"CSeq: {cseq} {method}\r\nContact: <sip:raw@127.0.0.1:{self.port}>\r\nMax-Forwards: 70\r\n{extra}{content}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+    def sdp(self, port: int = 45_000) -> str:
+        return f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendto(data, self.to)
+
+    async def receive(self, wait_s: float) -> list[SipResponse]:
+        """All responses that come within wait_s."""
+        return [message for message in await self.receive_all(wait_s) if isinstance(message, SipResponse)]
+
+    async def receive_all(self, wait_s: float) -> list[object]:
+        loop = asyncio.get_running_loop()
+        found: list[object] = []
+        try:
+            async with asyncio.timeout(wait_s):
+                while True:
+                    found.append(read_message(await loop.sock_recv(self.socket, 65_535)))
+        except TimeoutError:
+            return found
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@pytest.fixture
+def plan() -> DialPlan:
+    return DialPlan()
+
+
+@pytest.fixture
+async def server(plan: DialPlan) -> AsyncIterator[SipServer]:
+    async with running_server(plan) as server:
+        yield server
+
+
+@pytest.fixture
+def peer(server: SipServer) -> object:
+    peer = RawPeer(server)
+    yield peer
+    peer.close()
+
+
+def statuses(responses: list[SipResponse]) -> list[int]:
+    return [response.status for response in responses]
+
+
+async def test_a_repeated_invite_is_one_call(server: SipServer, plan: DialPlan, peer: RawPeer) -> None:
+    invite = peer.request("INVITE", body=peer.sdp())
+    for _ in range(3):
+        peer.send(invite)
+    responses = await peer.receive(0.3)
+    assert len(plan.legs) == 1
+    assert len({response.to_tag for response in responses if response.status == 200}) == 1
+    peer.send(peer.request("ACK", branch="z9hG4bK-2", to_tag=responses[-1].to_tag))
+    peer.send(peer.request("BYE", branch="z9hG4bK-3", cseq=2, to_tag=responses[-1].to_tag))
+    assert statuses(await peer.receive(0.2)) == [200]
+
+
+async def test_an_answer_without_ack_is_repeated(server: SipServer, peer: RawPeer) -> None:
+    start = time.monotonic()
+    peer.send(peer.request("INVITE", body=peer.sdp()))
+    at = []
+    for _ in range(4):
+        while True:
+            found = await peer.receive_all(0.05)
+            if any(isinstance(item, SipResponse) and item.status == 200 for item in found):
+                at.append(time.monotonic() - start)
+                break
+            assert time.monotonic() - start < 6
+    assert at == pytest.approx([0.0, 0.5, 1.5, 3.5], abs=0.25)
+
+
+async def test_a_refusal_is_repeated_until_its_ack(server: SipServer, peer: RawPeer) -> None:
+    peer.send(peer.request("INVITE", body=peer.sdp()).replace(b"echo@", b"busy@"))
+    first = await peer.receive(0.7)
+    assert statuses(first) == [100, 486, 486]
+    peer.send(peer.request("ACK", to_tag=first[-1].to_tag).replace(b"echo@", b"busy@"))
+    assert await peer.receive(1.2) == []
+
+
+async def test_a_repeated_bye_is_answered_again(server: SipServer, peer: RawPeer) -> None:
+    peer.send(peer.request("INVITE", body=peer.sdp()))
+    tag = (await peer.receive(0.2))[-1].to_tag
+    peer.send(peer.request("ACK", branch="z9hG4bK-2", to_tag=tag))
+    for _ in range(3):
+        peer.send(peer.request("BYE", branch="z9hG4bK-3", cseq=2, to_tag=tag))
+    assert statuses(await peer.receive(0.3)) == [200, 200, 200]
+
+
+async def test_requests_for_dialogs_that_do_not_exist(server: SipServer, peer: RawPeer) -> None:
+    peer.send(peer.request("BYE", to_tag="nobody"))
+    assert statuses(await peer.receive(0.2)) == [481]
+    peer.send(peer.request("INVITE", branch="z9hG4bK-4", to_tag="nobody", body=peer.sdp()))
+    assert statuses(await peer.receive(0.2)) == [481]
+
+
+async def test_a_bye_out_of_order_is_refused(server: SipServer, peer: RawPeer) -> None:
+    peer.send(peer.request("INVITE", cseq=10, body=peer.sdp()))
+    tag = (await peer.receive(0.2))[-1].to_tag
+    peer.send(peer.request("ACK", branch="z9hG4bK-2", cseq=10, to_tag=tag))
+    peer.send(peer.request("BYE", branch="z9hG4bK-3", cseq=9, to_tag=tag))
+    assert statuses(await peer.receive(0.2)) == [500]
+    assert server.calls == 1
+    peer.send(peer.request("BYE", branch="z9hG4bK-4", cseq=11, to_tag=tag))
+    assert statuses(await peer.receive(0.2)) == [200]
+
+
+async def test_compact_headers_and_folded_lines(server: SipServer, peer: RawPeer) -> None:
+    text = peer.request("INVITE", body=peer.sdp()).decode()
+    for name, short in (
+        ("Via:", "v:"),
+        ("From:", "f:"),
+        ("To:", "t :"),
+        ("Call-ID:", "i:\r\n "),
+        ("Content-Length:", "l:"),
+    ):
+        text = text.replace(name, short)
+    peer.send(text.encode())
+    assert statuses(await peer.receive(0.2))[:2] == [100, 200]
+
+
+async def test_the_way_back_follows_rport(server: SipServer, peer: RawPeer) -> None:
+    data = peer.request("OPTIONS").replace(f"127.0.0.1:{peer.port};".encode(), b"10.1.2.3:9;rport;")
+    peer.send(data)
+    responses = await peer.receive(0.2)
+    assert statuses(responses) == [200]
+    assert f"rport={peer.port}" in responses[0].get("Via")
+    assert "received=127.0.0.1" in responses[0].get("Via")
+
+
+async def test_a_stranger_gets_silence(plan: DialPlan) -> None:
+    only = (ipaddress.ip_network("192.0.2.0/24"),)
+    async with running_server(plan, policy=SourcePolicy(only)) as server:
+        peer = RawPeer(server)
+        for method in ("OPTIONS", "INVITE", "REGISTER", "BYE"):
+            peer.send(peer.request(method, branch=f"z9hG4bK-{method}"))
+        peer.send(b"\x00garbage")
+        assert await peer.receive_all(0.3) == []
+        assert server.agent.transport.policy.refused == 5
+        peer.close()
+
+
+async def test_a_flood_is_silenced_and_the_calls_go_on(plan: DialPlan) -> None:
+    async with running_server(plan) as server:
+        client = SipClient()
+        await client.start()
+        leg = await client.call(f"sip:echo@127.0.0.1:{server.port}")
+        peer = RawPeer(server)
+        for number in range(1500):
+            data = peer.request("INVITE", branch=f"z9hG4bK-{number}", body=peer.sdp())
+            peer.send(data.replace(b"Call-ID: raw", b"Call-ID: %d" % number).replace(b"echo@", b"busy@"))
+            if number % 50 == 0:
+                await asyncio.sleep(0.01)
+        answered = {response.call_id for response in await peer.receive(0.5)}
+        assert 50 < len(answered) < 250
+        assert server.agent.transport.policy.flooded > 1000
+        leg.play(tone(0.5))
+        heard = await hear(leg, 50)
+        assert tone_share(heard[-8000:]) > 0.8
+        peer.close()
+        await client.stop()
+
+
+async def hear(leg: CallLeg, frames: int) -> bytes:
+    heard = bytearray()
+    async for event in leg.events():
+        if isinstance(event, AudioIn):
+            heard += event.pcm
+            frames -= 1
+        if frames == 0 or isinstance(event, HungUp):
+            break
+    return bytes(heard)
+
+
+async def test_garbage_does_not_stop_the_server(server: SipServer, peer: RawPeer) -> None:
+    invite = peer.request("INVITE", body=peer.sdp())
+    for cut in range(0, len(invite), 7):
+        peer.send(invite[:cut])
+    for byte in range(0, 256, 3):
+        peer.send(bytes([byte]) * 40)
+    peer.send(invite.replace(b"SIP/2.0\r\nVia", b"SIP/7.0\r\nVia"))
+    assert 505 in statuses(await peer.receive(0.3))
+    peer.send(peer.request("OPTIONS", branch="z9hG4bK-after"))
+    assert statuses(await peer.receive(0.3))[-1] == 200
+
+
+async def test_media_of_a_stranger_is_not_heard(server: SipServer, plan: DialPlan) -> None:
+    """The caller speaks from the address its SDP names; a sprayer on another port is never believed."""
+    client = SipClient()
+    await client.start()
+    leg = await client.call(f"sip:echo@127.0.0.1:{server.port}")
+    server_leg = plan.sip_legs[0]
+    target = ("127.0.0.1", server_leg._rtp.port)
+    sprayer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sprayer.bind(("127.0.0.1", 0))
+    sprayer.setblocking(False)
+    loud = pcma().encode(tone(0.02, hz=1000, amplitude=20_000))
+    for number in range(60):
+        sprayer.sendto(write_rtp(8, False, number, 160 * number, 77, loud), target)
+        await asyncio.sleep(0.02)
+    await hear(leg, 60)
+    assert tone_share(plan.heard("echo"), 1000) < 0.01
+    assert server_leg._rtp.quality().packets_rejected == 60
+    with pytest.raises(BlockingIOError):
+        sprayer.recv(2000)
+    sprayer.close()
+    await client.stop()
+
+
+async def test_a_caller_who_falls_silent_on_the_wire_is_let_go(plan: DialPlan) -> None:
+    async with running_server(plan, no_media_s=1.0) as server:
+        peer = RawPeer(server)
+        peer.send(peer.request("INVITE", body=peer.sdp()))
+        tag = (await peer.receive(0.2))[-1].to_tag
+        peer.send(peer.request("ACK", branch="z9hG4bK-2", to_tag=tag))
+        messages = await peer.receive_all(2.8)
+        assert any(getattr(message, "method", "") == "BYE" for message in messages)
+        assert plan.hung_up("echo") == HungUp(HangUpReason.NO_MEDIA)
+        peer.close()
+
+
+async def test_metrics_count_calls_and_packets(plan: DialPlan) -> None:
+    metrics = Metrics()
+    async with running_server(plan, metrics=metrics) as server:
+        client = SipClient()
+        await client.start()
+        leg = await client.call(f"sip:echo@127.0.0.1:{server.port}")
+        await hear(leg, 25)
+        leg.hang_up()
+        await hear(leg, 1000)
+        await until(lambda: server.calls == 0)
+        await client.stop()
+    value = metrics.registry.get_sample_value
+    assert value("aiadmin_sip_invites_total", {"verdict": "accepted", "reason": ""}) == 1
+    assert value("aiadmin_calls_ended_total", {"channel": "sip", "reason": "caller"}) == 1
+    received = value("aiadmin_rtp_packets_total", {"dir": "in", "kind": "ok"})
+    assert received is not None
+    assert received > 20
+    assert value("aiadmin_tick_lateness_seconds_count") is not None
