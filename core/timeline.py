@@ -1,5 +1,6 @@
 """The timeline: everything that happened to a conversation, append-only. Transcripts, live view, replay read it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -46,4 +47,10 @@ class TimelineEvent:
 class Timeline(Protocol):
     def append(self, scope: CompanyScope, event: TimelineEvent) -> None:
         """Never blocks and never fails the conversation: stored and published by a background writer, in order."""
+        ...
+
+
+class TimelineReader(Protocol):
+    async def read(self, scope: CompanyScope, conversation_id: ConversationId) -> Sequence[TimelineEvent]:
+        """All events of a conversation, in order."""
         ...

@@ -1,0 +1,1 @@
+"""The processes of the product; each module has `run(settings, lifeline, stop)`."""
