@@ -63,6 +63,7 @@ class Exchange:
     answered: bool = False
     """The reply's first sound has been heard."""
     committing: bool = False
+    audible_at_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -182,20 +183,21 @@ class Answering:
         self._speaker.start(exchange.script)
         self._follow(exchange)
 
-    def withdraw(self) -> str | None:
-        """Takes a reply back of which nothing was heard: the caller goes on with the same turn. Gives the words of
-        that turn; None when the reply cannot be undone, it is then settled."""
+    def withdraw(self, onset_ms: int) -> str | None:
+        """The caller has the floor. A reply that came too early is taken back as if it had not been: speech from
+        onset_ms goes on with the same turn, whose words are given. Otherwise None, and the reply is settled."""
         exchange = self.exchange
-        if exchange is None:
+        if exchange is None or exchange.settled:
             return None
+        early = exchange.audible_at_ms is None or onset_ms - exchange.audible_at_ms <= timings.CONTINUES_MS
         undo = exchange.turn.kind is TurnKind.WORDS and not (exchange.run.wrote or exchange.committing)
-        heard = self._speaker.heard()
-        if not undo or heard.text:
+        if not undo or not early:
             self.settle()
             return None
         before = exchange.run.conversation
-        self._speaker.stop()
+        heard = self._speaker.stop()
         exchange.run.cancel()
+        self._log.heard(self._now_ms(), heard.text, cut=True, withdrawn=True)
         exchange.settled = True
         self.pending = None
         self.conversation = before
@@ -240,7 +242,6 @@ class Answering:
         if exchange is None or exchange.settled or exchange.answered or self._speaker.held:
             return
         if any(not piece.phrase and piece.sent_bytes for piece in exchange.script.pieces):
-            exchange.answered = True
             return
         if exchange.turn.kind is TurnKind.START or exchange.fillers >= len(self._phrases.fillers):
             return
@@ -293,7 +294,8 @@ class Answering:
             self._commit(exchange)
             return
         if ending is Ending.COMPLETE:
-            self._faults = 0
+            if exchange.turn.kind is not TurnKind.SILENCE:
+                self._faults = 0
             exchange.script.close()
             return
         self._faults += 1
@@ -324,10 +326,11 @@ class Answering:
 
     # --- the speaker ------------------------------------------------------------------------------------------
 
-    def _audible(self, now_ms: int) -> None:
+    def _audible(self, at_ms: int) -> None:
         exchange = self.exchange
         if exchange is None or exchange.settled or exchange.answered:
             return
+        exchange.audible_at_ms = at_ms
         piece = exchange.script.pieces[0]
         if piece.phrase and exchange.fillers:
             stages_of = "filler"
@@ -335,7 +338,7 @@ class Answering:
             stages_of = exchange.turn.kind.value
             exchange.answered = True
         times = exchange.times
-        stages: dict[str, float] = {"total": float(now_ms - times.last_speech_ms)}
+        stages: dict[str, float] = {"total": float(at_ms - times.last_speech_ms)}
         if exchange.turn.kind in (TurnKind.WORDS, TurnKind.UNCLEAR):
             stages["endpointing"] = float(times.decided_ms - times.last_speech_ms)
         if times.stt_final_ms is not None:
@@ -344,8 +347,8 @@ class Answering:
             stages["agent_first_say"] = exchange.run.first_say_s * 1000
         if piece.first_audio_s is not None:
             stages["tts_first_byte"] = piece.first_audio_s * 1000
-        stages["playout"] = float(self._speaker.audible_ms)
-        self._log.latency(now_ms, stages, exchange.speculative, stages_of)
+        stages["playout"] = float(max(0, at_ms - self._speaker.first_sent_ms))
+        self._log.latency(at_ms, stages, exchange.speculative, stages_of)
 
     def _finished(self) -> None:
         self.settle()

@@ -77,8 +77,9 @@ class CallLog:
     def said(self, call_ms: int, text: str, expect: str, phrase: bool = False) -> None:
         self._write(EventKind.AGENT_SAID, call_ms, pii_text=text, expect=expect, phrase=phrase)
 
-    def heard(self, call_ms: int, text: str, cut: bool) -> None:
-        self._write(EventKind.AGENT_HEARD, call_ms, pii_text=text, cut=cut)
+    def heard(self, call_ms: int, text: str, cut: bool, withdrawn: bool = False) -> None:
+        """withdrawn: a reply that came too early and was taken back; the history does not hold it."""
+        self._write(EventKind.AGENT_HEARD, call_ms, pii_text=text, cut=cut, withdrawn=withdrawn)
 
     def barge_in(self, call_ms: int, onset_ms: int, silent_ms: int, stopped: bool) -> None:
         """silent_ms: call time when the agent's audio was cleared; stopped False: it went on afterwards."""

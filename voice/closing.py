@@ -13,6 +13,7 @@ from agent.model import EndCall, Handoff, Turn, TurnKind
 from agent.ports import Agent
 from core.clock import Clock
 from voice import timings
+from voice.aiter import close_iterator
 from voice.answering import Answering
 from voice.call_log import CallLog
 from voice.phrases import Phrases
@@ -138,9 +139,7 @@ class Closing:
             log.warning("voice.outcome_not_filed", fault=type(fault).__name__)
             self._log.error(self._now_ms(), "agent", "outcome_not_filed")
         finally:
-            close = getattr(events, "aclose", None)
-            if close is not None:
-                await close()
+            await close_iterator(events)
 
     # --- inside -----------------------------------------------------------------------------------------------
 

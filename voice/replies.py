@@ -12,6 +12,7 @@ import structlog
 from agent.model import Conversation, NeedsCommit, ReplyEvent, Say, StateChanged, ToolCall, Turn
 from agent.ports import Agent
 from voice import timings
+from voice.aiter import close_iterator
 from voice.script import Spawn
 
 log = structlog.get_logger(__name__)
@@ -90,9 +91,7 @@ class ReplyRun:
             ending = Ending.FAILED
             log.warning("voice.agent_failed", turn=self.turn.kind.value, fault=type(fault).__name__)
         finally:
-            close = getattr(events, "aclose", None)
-            if close is not None:
-                await close()
+            await close_iterator(events)
         self.ending = ending
         if self._on_ending:
             self._on_ending(ending)

@@ -11,6 +11,7 @@ from core.ids import new_conversation_id
 from core.phone import Phone
 from core.timeline import Timeline
 from voice import timings
+from voice.aiter import close_iterator
 from voice.phrases import phrases_for
 from voice.ports import CallDesk, CallInfo, CallLeg, CompanyLine, Direction, HungUp, VoiceMetrics
 from voice.session import CallSession, Engines
@@ -93,10 +94,13 @@ class ConversationHandler:
             leg.play(audio)
         leg.hang_up()
         wait_s = (len(audio) / (2 * leg.info.rate_hz) if audio else 0.0) + timings.HANG_UP_WAIT_S
+        events = leg.events()
         try:
             async with asyncio.timeout(wait_s):
-                async for event in leg.events():
+                async for event in events:
                     if isinstance(event, HungUp):
-                        return
+                        break
         except TimeoutError:
             log.warning("voice.leg_did_not_close", call_id=leg.info.call_id)
+        finally:
+            await close_iterator(events)

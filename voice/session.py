@@ -18,6 +18,7 @@ from core.clock import Clock
 from core.timeline import Timeline
 from media_models.ports import Recognizer, SpeechDetector
 from voice import timings
+from voice.aiter import close_iterator
 from voice.answering import Answering, TurnTimes
 from voice.barge_in import AgentVoice, BargeInPolicy, Move, is_backchannel, words_of
 from voice.call_log import CallLog, NoMetrics
@@ -112,6 +113,8 @@ class CallSession:
         self._reading: Reading | None = None
         self._prefix = ""
         """Words of a turn that was answered too early and goes on."""
+        self._took_floor = False
+        """The open turn has stopped the agent: it must not end in silence."""
         self._paused_at_ms = 0
         self._echo_frames = 0
         self._echoing = False
@@ -174,8 +177,9 @@ class CallSession:
     # --- what the leg brings ----------------------------------------------------------------------------------
 
     async def _read(self) -> None:
+        events = self._leg.events()
         try:
-            async for event in self._leg.events():
+            async for event in events:
                 match event:
                     case AudioIn():
                         self._on_frame(event)
@@ -183,13 +187,15 @@ class CallSession:
                         self._on_key(event.digit)
                     case HungUp():
                         self._closing.hung_up(event.reason)
-                        return
+                        break
                     case _:
                         pass
         except Exception as fault:
             log.exception("voice.call_failed", fault=type(fault).__name__)
             self._log.error(self._now_ms(), "session", type(fault).__name__)
             self._leg.hang_up()
+        finally:
+            await close_iterator(events)
         self._closing.hung_up(HangUpReason.FAILED)
 
     async def _watch(self) -> None:
@@ -311,7 +317,7 @@ class CallSession:
     def _maybe_speculate(self, turn: OpenTurn, reading: Reading, text: str) -> None:
         joined = self._joined(text)
         whole = reading.final and turn.hushed
-        stable = not reading.final and reading.transcript.stable_chars >= len(text)
+        stable = self._policy.silence_ms >= timings.STABLE_SILENCE_MS and reading.transcript.stable_chars >= len(text)
         if (whole or stable) and self._line.completeness.complete(joined, self._policy.expect):
             self._answering.speculate(joined, reading.transcript.confidence)
 
@@ -347,9 +353,10 @@ class CallSession:
         silent_ms = self._paused_at_ms if self._barge_in.paused else now_ms
         if self._speaker.audible_ms:
             self._log.barge_in(now_ms, turn.onset_ms, silent_ms, stopped=True)
-        withdrawn = self._answering.withdraw()
+        withdrawn = self._answering.withdraw(turn.onset_ms)
         if withdrawn:
             self._prefix = withdrawn
+        self._took_floor = True
         self._barge_in.new_reply()
         self._closing.cancelled()
 
@@ -371,7 +378,8 @@ class CallSession:
                 return
             self._yield_floor(turn, self._now_ms())
             text = self._joined(text) if self._prefix and not text.startswith(self._prefix) else text
-        self._prefix = ""
+        text = text or self._prefix
+        took_floor, self._took_floor, self._prefix = self._took_floor, False, ""
         if self._closing.closing:
             return
         fault = reading.fault if reading is not None else ""
@@ -381,11 +389,11 @@ class CallSession:
             confidence = reading.transcript.confidence if reading else 1.0
             self._take(Turn(TurnKind.WORDS, self._clock.now(), text, confidence=confidence), times)
         else:
-            self._no_words(turn, fault, times)
+            self._no_words(turn, fault, times, took_floor)
 
-    def _no_words(self, turn: OpenTurn, fault: str, times: TurnTimes) -> None:
+    def _no_words(self, turn: OpenTurn, fault: str, times: TurnTimes, took_floor: bool) -> None:
         self._answering.discard_speculation()
-        if not fault and turn.voiced_ms < timings.UNCLEAR_MIN_MS:
+        if not fault and not took_floor and turn.voiced_ms < timings.UNCLEAR_MIN_MS:
             return
         self._unclear_in_a_row += 1
         self._recognizer_faults = self._recognizer_faults + 1 if fault else 0

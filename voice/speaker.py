@@ -61,8 +61,10 @@ class Speaker:
         self._sent_from_ms = 0.0
         self._announced_audible = False
         self._announced_end = False
+        self.first_sent_ms = 0
+        """Call time when the first audio of the present script was given to the leg."""
         self.on_audible: Callable[[int], None] | None = None
-        """Called with the call time when the first sample of a script has been played."""
+        """Called once a script is heard, with the call time at which its first sample was played."""
         self.on_finished: Callable[[], None] | None = None
         """Called once when the last sample of a closed script has been played."""
 
@@ -292,6 +294,8 @@ class Speaker:
             last.end_ms += length_ms
         else:
             self._segments.append(_Segment(piece, start_ms, start_ms + length_ms, from_ms))
+        if not self._segments[1:] and piece.sent_bytes == 0:
+            self.first_sent_ms = self._now_ms()
         piece.sent_bytes = min(piece.sent_bytes + size, len(audio))
         self._queued_end_ms += length_ms
         self._remember(chunk, start_ms)
@@ -318,7 +322,7 @@ class Speaker:
         if not self._announced_audible and self._segments and self._position_ms > self._segments[0].start_ms:
             self._announced_audible = True
             if self.on_audible:
-                self.on_audible(now_ms)
+                self.on_audible(int(now_ms - (self._position_ms - self._segments[0].start_ms)))
         done = script.closed and self._index >= len(script.pieces) and not self.sounding and not self._held
         if done and not self._announced_end:
             self._announced_end = True

@@ -149,3 +149,10 @@ FAULTS_IN_A_ROW = 3
 
 SPECULATIONS_PER_TURN = 3
 """Replies begun in advance in one turn of the caller: each costs a reply."""
+
+CONTINUES_MS = 400
+"""Speech that begins this soon after the agent's first sound is no reaction to it: the caller was not finished, and
+both parts are one turn."""
+
+STABLE_SILENCE_MS = 40
+"""Silence after which a stable, complete partial is worth beginning the reply, before the final decode."""

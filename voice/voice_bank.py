@@ -7,7 +7,7 @@ need no engine at all when they are spoken.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 
 import numpy as np
@@ -18,6 +18,7 @@ from core.clock import Clock
 from core.errors import Unavailable
 from media_models.ports import Synthesizer
 from voice import timings
+from voice.aiter import close_iterator
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ class VoiceBank:
                 if out:
                     yield out
         finally:
-            await _close(pieces)
+            await close_iterator(pieces)
 
     def _in_order(self) -> list[Synthesizer]:
         """Resting engines last: a rested-out engine is better than silence."""
@@ -139,9 +140,3 @@ class VoiceBank:
 def _resampled(resampler: soxr.ResampleStream, piece: bytes, last: bool) -> bytes:
     out = resampler.resample_chunk(np.frombuffer(piece, dtype="<i2"), last=last)
     return bytes(out.astype("<i2").tobytes())
-
-
-async def _close(pieces: AsyncIterator[bytes]) -> None:
-    close = getattr(pieces, "aclose", None)
-    if close is not None:
-        await close()

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from agent.model import Conversation, Expect, ReplyEvent, Turn
+from agent.model import Conversation, DialogState, EndCall, Expect, ReplyEvent, Say, StateChanged, Turn, TurnKind
 from core.ids import CallId, CompanyId
 from core.tenancy import CompanyScope
 from core.timeline import EventKind, TimelineEvent
+from crm.model import Outcome
 from media_models.ports import Detection, Transcript
+from tests.simulators.virtual_time import VirtualClock, run_virtual
 from voice.phrases import RUSSIAN
 from voice.ports import (
     AudioIn,
@@ -545,3 +547,40 @@ class Call:
     def history(self) -> list[tuple[str, str]]:
         assert self.summary is not None
         return [(line.speaker.value, line.text) for line in self.summary.conversation.history]
+
+
+def place(answer: Answer, script: Callable[[Call], None], **how: Any) -> Call:
+    """Places one scripted call in virtual time and gives it back when it is over."""
+    ready = how.pop("phrases_ready", True)
+
+    async def main(clock: VirtualClock) -> Call:
+        call = Call(answer, clock, **how)
+        script(call)
+        await call.run(phrases_ready=ready)
+        return call
+
+    return run_virtual(main)
+
+
+def answers(*says: Say, think_s: float = 0.05, greeting: str = "Салон Мята, слушаю вас!") -> Answer:
+    """An agent that answers its first words with the first Say, and so on; the last one again and again. It prompts on
+    silence, asks again when nothing was understood, and files hang-ups."""
+
+    def answer(conversation: Conversation, turn: Turn) -> Iterable[Step]:
+        number = int(conversation.state.data.get("turns", 0))
+        if turn.kind is TurnKind.HANG_UP:
+            yield EndCall(Outcome.INFO)
+            return
+        if turn.kind is TurnKind.START:
+            yield Say(greeting)
+        elif turn.kind is TurnKind.SILENCE:
+            yield Say(f"Алло, вы здесь? {turn.silence_count}")
+        elif turn.kind is TurnKind.UNCLEAR:
+            yield Say("Простите, не расслышала.")
+        else:
+            yield think_s
+            yield says[min(number, len(says) - 1)]
+            number += 1
+        yield StateChanged(DialogState({"turns": number}))
+
+    return answer
