@@ -171,5 +171,5 @@ async def sipp(
 async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
     """Waits for something that another socket brings about."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the other side is a process, it sets no event
             await asyncio.sleep(0.02)
