@@ -1,7 +1,7 @@
 """From settings to engines: the one place that knows every adapter."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def _recognizer(settings: EngineSettings, library: ModelLibrary, notices: list[s
 
 
 def _synthesizer(settings: EngineSettings, library: ModelLibrary, notices: list[str]) -> Synthesizer:
-    espeak = EspeakSynthesizer(_with_rate(settings.espeak, settings.rate_hz))
+    espeak = EspeakSynthesizer(replace(settings.espeak, rate_hz=settings.rate_hz))
     voices: dict[str, Synthesizer] = {}
     options = PiperOptions(rate_hz=settings.rate_hz)
     if settings.voice:
@@ -142,8 +142,3 @@ def _synthesizer(settings: EngineSettings, library: ModelLibrary, notices: list[
         )
     return RoutedSynthesizer(voices, espeak) if voices else espeak
 
-
-def _with_rate(options: EspeakOptions, rate_hz: int) -> EspeakOptions:
-    return EspeakOptions(
-        rate_hz, options.voices, options.words_per_minute, options.pitch, options.pitch_range, options.workers
-    )

@@ -5,7 +5,7 @@ The speech detector is not stubbed: it is part of what is measured.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from media_models.ports import Transcript
 
 Now = Callable[[], float]
 """Monotonic seconds; the event loop's clock unless a test gives another."""
+Sleep = Callable[[float], Awaitable[None]]
 
 
 def _loop_time() -> float:
@@ -36,12 +37,15 @@ class StubRecognizer:
 
     name = "stub"
 
-    def __init__(self, options: StubRecognizerOptions | None = None, now: Now = _loop_time) -> None:
+    def __init__(
+        self, options: StubRecognizerOptions | None = None, now: Now = _loop_time, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._options = options or StubRecognizerOptions()
         self._now = now
+        self._sleep = sleep
 
     def open_stream(self, rate_hz: int, language: str = "ru", hints: Sequence[str] = ()) -> "StubRecognizerStream":
-        return StubRecognizerStream(self._options, self._now)
+        return StubRecognizerStream(self._options, self._now, self._sleep)
 
     async def warm_up(self) -> None:
         return None
@@ -54,6 +58,7 @@ class StubRecognizer:
 class StubRecognizerStream:
     _options: StubRecognizerOptions
     _now: Now
+    _sleep: Sleep
     _speech_ended_s: float | None = field(default=None)
 
     def feed(self, pcm: bytes) -> None:
@@ -70,7 +75,7 @@ class StubRecognizerStream:
             return Transcript("")
         wait_s = self._speech_ended_s + self._options.stt_ms / 1000 - self._now()
         if wait_s > 0:
-            await asyncio.sleep(wait_s)
+            await self._sleep(wait_s)
         text = self._options.text
         return Transcript(text, len(text), 1.0, self._options.stt_ms)
 
