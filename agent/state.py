@@ -93,9 +93,13 @@ class VisitWish:
     visitor_name: str = ""
     age: int | None = None
     gender: str = ""
+    implied_gender: str = ""
+    """By the caller's own name: used only where nothing else was said and the visit is for herself."""
     hair_long: bool | None = None
     people: int | None = None
     certificate: str = ""
+    certificate_left_minor: int | None = None
+    """What the certificate still holds, in minor units; None: no sum, or not looked up."""
     consultation_for: ServiceId | None = None
 
 

@@ -188,7 +188,12 @@ def certificate(view: View) -> Move | None:
         good = result.value is not None and result.value.valid_until >= view.today
         facts = "" if result.value is None else _certificate_facts(result.value)
         mark = f"cert:{'good' if good else 'bad'}:{facts}"
-        wish = before.wish if good else replace(before.wish, certificate="")
+        left = (
+            result.value.amount.minor - result.value.used.minor
+            if good and result.value and result.value.amount
+            else None
+        )
+        wish = replace(before.wish, certificate=number if good else "", certificate_left_minor=left)
         return replace(before, wish=wish, answered=(*before.answered, mark))
 
     return Use("certificate", lambda tools: tools.certificate(number), absorb)

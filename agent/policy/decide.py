@@ -1,25 +1,41 @@
 """The order of rules: what happened, what must not wait, what was asked by the way, what the goal needs, goodbye."""
 
+from dataclasses import replace
+
+from agent.model import Expect
 from agent.policy.announce import announce
 from agent.policy.answers import answer
 from agent.policy.booking import book
 from agent.policy.ending import goodbye, hang_up, invite, offer_help
 from agent.policy.manage import manage
-from agent.policy.moves import Move, Rule, View, first_move
+from agent.policy.moves import Ask, Move, Rule, View, first_move
 from agent.policy.opening import greet, greet_late, silence, unclear
 from agent.policy.persons import persons
 from agent.policy.remind import open_call, remind
 from agent.policy.waiting import agreed, waitlist
-from agent.state import Goal
+from agent.state import Goal, Question
+from agent.understanding import Intent
 
 
 def leaves_first(view: View) -> Move | None:
-    """A farewell is stronger than an unfinished wish, and weaker than one that was voiced in the same breath."""
-    from agent.understanding import Intent
-
+    """A farewell is stronger than an unfinished wish, and weaker than one that was voiced in the same breath. Bare thanks
+    to a question mean «not now»: no second push, the door stays open."""
+    if not view.heard.intents or view.state.goal not in (Goal.NONE, Goal.BOOK, Goal.WAITLIST):
+        return None
     if view.hears(Intent.BYE) and view.heard.intents[0] in (Intent.BYE, Intent.THANKS):
         return goodbye(view)
+    bare = set(view.heard.intents) <= {Intent.THANKS, Intent.SMALLTALK, Intent.DENY}
+    if view.hears(Intent.THANKS) and bare and view.state.goal is not Goal.NONE and not _says_more(view):
+        state = replace(view.state, goal=Goal.NONE, offers=(), chosen=None, read_back=None)
+        return Ask((view.say.door_open(),), Question.NONE, Expect.FREE, state)
     return None
+
+
+def _says_more(view: View) -> bool:
+    heard = view.heard
+    return bool(
+        heard.services or heard.staff or heard.day or heard.time or heard.name or heard.phone or heard.phone_digits
+    )
 
 
 def pursue(view: View) -> Move | None:

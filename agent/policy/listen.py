@@ -12,7 +12,7 @@ from crm.model import Plan, StaffId
 
 AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
 """«после моего окрашивания»: names a time, not a wish."""
-FOR_OTHERS = re.compile(r"\b(тоже|также|еще|и|плюс|заодно|also|too|and)\b")
+DICTATION = (Question.PHONE, Question.PHONE_RIGHT)
 
 
 def listen(view: View) -> DialogueState:
@@ -20,6 +20,8 @@ def listen(view: View) -> DialogueState:
     state = _language(state, view.heard)
     state = _goal(state, view)
     state = _person(state, view)
+    if state.question in DICTATION and (view.heard.phone is not None or view.heard.phone_digits):
+        return state  # «ноль два двенадцать» is no time of day
     if state.goal in (Goal.BOOK, Goal.NONE, Goal.WAITLIST, Goal.CHANGE):
         state = _wish(state, view)
     elif state.goal is Goal.RESCHEDULE and state.target is not None:
@@ -43,8 +45,8 @@ def _goal(state: DialogueState, view: View) -> DialogueState:
     goal = _voiced_goal(state, view)
     if goal is None or goal is state.goal:
         return state
-    if goal is Goal.BOOK and state.goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE) and not _clearly_new(view):
-        return state
+    if goal is Goal.BOOK and state.goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE, Goal.CHANGE):
+        return state  # what is said about a booking that exists, services included, is about that booking
     state = replace(
         state, goal=goal, offers=(), chosen=None, read_back=None, agreed=False, search=None, tries=0, refused=(),
         colleague_refused=False, suggested_staff=(), question=Question.NONE if goal is not Goal.BOOK else state.question,
@@ -101,10 +103,6 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
     return None
 
 
-def _clearly_new(view: View) -> bool:
-    return view.hears(Intent.BOOK) and bool(view.heard.services)
-
-
 def _kept(wish: VisitWish) -> VisitWish:
     """A second booking in one conversation is a new wish of the same person."""
     return VisitWish(gender="" if wish.for_whom else wish.gender, hair_long=None if wish.for_whom else wish.hair_long)
@@ -126,19 +124,15 @@ def _person(state: DialogueState, view: View) -> DialogueState:
         hair_long=heard.hair_long if heard.hair_long is not None else wish.hair_long,
         people=heard.people or wish.people,
         certificate=heard.certificate or wish.certificate,
+        implied_gender=view.say.gender_of(caller.name) if caller.name else "",
     )
     return replace(state, caller=caller, wish=wish)
 
 
 def _fuller(old: str, new: str) -> str:
-    """«Инна» after «Лебедева» is a fuller name, not another one."""
-    if not old or new == old or state_contains(new, old):
-        return new
-    return new if len(new.split()) > 1 or len(old.split()) > 1 else new
-
-
-def state_contains(longer: str, shorter: str) -> bool:
-    return set(shorter.lower().split()) <= set(longer.lower().split())
+    """«Инна» said again after «Инна Лебедева» takes nothing away."""
+    known = set(new.lower().split()) < set(old.lower().split())
+    return old if known else new
 
 
 def _phone(caller: Caller, view: View, state: DialogueState) -> Caller:

@@ -111,8 +111,11 @@ def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueS
             day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
     staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates if s != booking.staff_id)
     wish = VisitWish(day=day, time=moment, staff=staff, staff_named=bool(staff), hair_long=state.wish.hair_long)
-    if day is None and moment is None and state.wish.time is not None and state.wish.time.later:
-        wish = replace(wish, time=state.wish.time)
+    shift = next(
+        (t for t in (moment, heard.booked_time, state.wish.time) if t is not None and (t.later or t.earlier)), None
+    )
+    if day is None and moment is None and shift is not None:
+        wish = replace(wish, time=shift)  # «перенесите на попозже»
     return replace(state, wish=wish)
 
 
@@ -320,10 +323,12 @@ def late(view: View) -> Move | None:
                     booking.staff_id)  # fmt: skip
         fits = minutes <= view.salon.rules.late_grace_min
         papers = Paperwork(Outcome.LATE_NOTICE, (), (task,), (task,))
+        if not fits:
+            return Use("task", lambda tools: tools.task(task), lambda before, _: before.tell("late_noted"))
 
         def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
             after = replace(before.tell("late_noted"), outcome=Outcome.LATE_NOTICE)
-            return replace(after, written=(*after.written, Goal.LATE)) if fits else after
+            return replace(after, written=(*after.written, Goal.LATE))
 
         return Use("note", lambda tools: tools.note(booking.id, text, papers), absorb)
     if minutes <= view.salon.rules.late_grace_min:

@@ -116,7 +116,9 @@ def message_for_person(view: View) -> Move | None:
         people = state.wish.people or 0
         if kind is None and people >= view.salon.rules.group_from:
             kind = TaskKind.GROUP_REQUEST
-        if kind is None:
+        if kind is None or (
+            state.has_told(f"task:{kind}") and not view.hears(*(i for i, k in TASK_BY_INTENT if k is kind))
+        ):
             return None
         return Note(replace(state, goal=Goal.TASK, message=MessageDraft(kind)))
     draft = state.message
@@ -144,7 +146,7 @@ def _write_task(view: View, state: DialogueState) -> Move:
     def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
         mark = f"task:{promised.isoformat()}"
         return replace(
-            before, message=replace(draft, written=True), goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN,
+            before.tell(f"task:{draft.kind}"), message=replace(draft, written=True), goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN,
             answered=(*before.answered, mark),
         )  # fmt: skip
 

@@ -150,7 +150,11 @@ def offers(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Sta
     anchor = _anchor(wish, view, stage)
     ranked = sorted(left, key=lambda p: (anchor(p.start), p.price.amount.minor, p.start))
     best = ranked[0]
-    second = next((p for p in ranked[1:] if _differs(p, best, view)), None)
+    second = None
+    if stage is Stage.OTHER_DAY:
+        day = view.salon.local(best.start).date()
+        second = next((p for p in ranked[1:] if view.salon.local(p.start).date() != day), None)
+    second = second or next((p for p in ranked[1:] if _differs(p, best, view)), None)
     chosen = [best] if second is None else [best, second]
     return tuple(sorted(chosen, key=lambda p: p.start)) if stage is not Stage.OTHER_DAY else tuple(chosen)
 

@@ -72,7 +72,9 @@ def visitor_gender(wish: VisitWish) -> str:
         return wish.gender
     if wish.for_whom in MALE_RELATIONS:
         return "male"
-    return "female" if wish.for_whom in FEMALE_RELATIONS else ""
+    if wish.for_whom:
+        return "female" if wish.for_whom in FEMALE_RELATIONS else ""
+    return wish.implied_gender
 
 
 def service_gender(service: Service) -> str:

@@ -137,6 +137,11 @@ class Russian(RussianVisits):
     def certificate_task(self, number: str) -> str:
         return f"Проверить сертификат {number} и связаться с клиентом."
 
+    def door_open(self) -> str:
+        return self.pick(
+            "door", "Хорошо, будем рады видеть вас. Всего доброго!", "Конечно. Надумаете, звоните. Всего доброго!"
+        )
+
     def invite(self) -> str:
         return self.pick("invite", "Записать вас?", "Подобрать вам время?")
 

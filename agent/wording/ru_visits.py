@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zlib import crc32
 
-from agent.language.ru.morph import Case
+from agent.language.ru.morph import Case, Gender
 from agent.language.ru.phrases import RussianPhrases, join_and, lower_first
 from agent.model import Channel, Conversation
 from agent.policy.stages import Stage
@@ -33,6 +33,10 @@ class RussianVisits:
 
     def spoken(self, text: str) -> str:
         return text
+
+    def gender_of(self, name: str) -> str:
+        gender = self.phrases.gender_of(name)
+        return "" if gender is None else "female" if gender is Gender.FEMININE else "male"
 
     @property
     def today(self) -> date:
@@ -159,7 +163,8 @@ class RussianVisits:
 
     def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
         lead = self._lead(plans, stage, wish)
-        options = self._options(plans)
+        named = self._staff(wish.staff[0]) if wish.staff and stage in (Stage.OTHER_TIME, Stage.OTHER_DAY) else ""
+        options = self._options(plans, self.phrases.at_master(named) if named else "")
         if len(plans) == 1:
             return (f"{lead} {options}. Подойдёт?".strip(),)
         return (f"{lead} {options}. Что удобнее?".strip(),)
@@ -172,16 +177,16 @@ class RussianVisits:
             case Stage.OTHER_TIME:
                 return f"На это время{who} занято. Есть"
             case Stage.OTHER_DAY:
-                return f"{cap(day or 'на это время')}{who} всё занято. Ближайшее{who}:"
+                return f"{cap(day or 'на это время')},{who} всё занято. Ближайшее{who}:"
             case Stage.COLLEAGUE:
-                return f"{cap(day or 'на это время')}{who} мест нет. Могу предложить"
+                return f"{cap(day or 'на это время')},{who} мест нет. Могу предложить"
             case _:
                 return self.pick("offer", "Могу предложить", "Есть время", "Свободно")
 
-    def _options(self, plans: Sequence[Plan]) -> str:
+    def _options(self, plans: Sequence[Plan], said_staff: str = "") -> str:
         """«завтра, 2 декабря, в 14:30 у Марии, 2500 рублей, или в 16:00 у Анны, 3500 рублей»"""
         pieces = []
-        previous_day = previous_staff = previous_price = ""
+        previous_day, previous_staff, previous_price = "", said_staff, ""
         for plan in plans:
             day = self._day(plan.start)
             staff = join_and([self.phrases.at_master(self._staff(p.staff_id)) for p in plan.parts])
@@ -243,6 +248,10 @@ class RussianVisits:
         text = f"{lead}: {day}, {', '.join(pieces)}"
         count = sum(len(part.service_ids) for part in plan.parts)
         cost = self.phrases.say_price(plan.price)
+        left = wish.certificate_left_minor
+        if wish.certificate and left is not None and left >= plan.price.amount.minor:
+            rest = self.phrases.say_money(Money(left - plan.price.amount.minor))
+            return f"{text}, {cost} по сертификату, остаток {rest} сохранится."
         if count > 1:
             length = self.phrases.say_duration(plan.end - plan.start)
             return f"{text}. Всего {length}, {cost}."

@@ -1,0 +1,142 @@
+"""Plays one scenario against the agent and returns what was said and what changed."""
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from agent.language.understander import RuleUnderstander
+from agent.model import (
+    Channel,
+    Conversation,
+    EndCall,
+    Expect,
+    Handoff,
+    Say,
+    Speaker,
+    StateChanged,
+    ToolCall,
+    Turn,
+    TurnKind,
+    Utterance,
+)
+from agent.scripted import ScriptedBrain
+from agent.service import BookingAgent
+from agent.wording.catalogue import Catalogue
+from core.clock import FrozenClock
+from core.ids import CompanyId, new_conversation_id
+from core.phone import Phone
+from core.tenancy import CompanyScope
+from tests.dialogues.caller import Caller
+from tests.dialogues.snapshot import State, effect_faults, faults, of_memory
+from tests.simulators.memory_crm import memory_salon
+
+HERE = Path(__file__).parent
+ZONE = ZoneInfo("Europe/Moscow")
+MAX_TURNS = 24
+
+
+@dataclass
+class Played:
+    transcript: list[str] = field(default_factory=list)
+    agent_text: str = ""
+    tools: list[ToolCall] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "\n".join([*self.transcript, *(f"FAULT {fault}" for fault in self.faults)])
+
+
+def fixture() -> dict[str, Any]:
+    return yaml.safe_load((HERE / "fixture.yaml").read_text(encoding="utf-8"))["fixture"]
+
+
+def load(name: str) -> list[dict[str, Any]]:
+    paths = sorted((HERE / name).glob("*.yaml"))
+    return [scenario for path in paths for scenario in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+
+
+async def play(scenario: dict[str, Any], understander: RuleUnderstander) -> Played:
+    now = datetime.fromisoformat(str(scenario.get("now", "2026-12-01T11:00"))).replace(tzinfo=ZONE)
+    clock = FrozenClock(now)
+    salon = memory_salon(fixture(), clock)
+    agent = BookingAgent(
+        crm=salon, desk=salon, book=salon, clock=clock, brain=ScriptedBrain(understander, Catalogue()),
+        spoken_form=lambda text, language: text,
+    )  # fmt: skip
+    before = of_memory(salon)
+    table = _Table(agent, scenario, now)
+    await table.talk()
+    await agent.close()
+    after = of_memory(salon)
+    table.played.faults += judge(scenario, before, after, table, salon.outcomes.get(table.conversation.id))
+    return table.played
+
+
+def judge(scenario: dict[str, Any], before: State, after: State, table: "_Table", outcome: Any) -> list[str]:
+    found = faults(before, after, scenario.get("crm") or {})
+    found += effect_faults(before, after, scenario.get("effects", []), outcome and outcome.value, table.handed)
+    text = table.played.agent_text.lower()
+    found += [f"never said: {pattern}" for pattern in scenario.get("say", []) if not re.search(pattern, text, re.S)]
+    found += [f"said: {pattern}" for pattern in scenario.get("never", []) if re.search(pattern, text)]
+    return found
+
+
+class _Table:
+    """The conversation between a caller and the agent, as the voice would hold it."""
+
+    def __init__(self, agent: BookingAgent, scenario: dict[str, Any], now: datetime) -> None:
+        caller = Phone.parse(scenario["from"]) if scenario["from"] != "anonymous" else None
+        self.agent = agent
+        self.now = now
+        self.caller = Caller(scenario, now.date())
+        self.played = Played()
+        self.handed = False
+        self.over = False
+        self.conversation = Conversation(
+            new_conversation_id(), CompanyScope(CompanyId(UUID(int=1))), Channel(scenario["channel"]), caller, now
+        )
+
+    async def talk(self) -> None:
+        text, expect = "", Expect.FREE
+        if self.conversation.channel.spoken:
+            text, expect = await self.turn(TurnKind.START)
+        for _ in range(MAX_TURNS):
+            words = self.caller.next(text, expect)
+            if words is None:
+                break
+            text, expect = await self.turn(TurnKind.WORDS, words)
+            if self.over:
+                return
+        await self.turn(TurnKind.HANG_UP)
+
+    async def turn(self, kind: TurnKind, words: str = "") -> tuple[str, Expect]:
+        history = list(self.conversation.history)
+        if words:
+            self.played.transcript.append(f">> {words}")
+            history.append(Utterance(Speaker.CALLER, words, self.now))
+        said, expect = [], Expect.FREE
+        async for event in self.agent.reply(replace(self.conversation, history=tuple(history)), Turn(kind, self.now, words)):
+            match event:
+                case Say(sentence, expect, _):
+                    said.append(sentence)
+                case ToolCall():
+                    self.played.tools.append(event)
+                case Handoff():
+                    self.handed = self.over = True
+                case EndCall():
+                    self.over = True
+                case StateChanged(state):
+                    self.conversation = replace(self.conversation, state=state)
+        text = " ".join(said)
+        if said:
+            self.played.transcript.append(f"<< {text}")
+            history.append(Utterance(Speaker.AGENT, text, self.now))
+        self.played.agent_text += (" " if self.played.agent_text else "") + text
+        self.conversation = replace(self.conversation, history=tuple(history))
+        return text, expect
