@@ -19,7 +19,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
-import psutil
 
 from telephony.media_clock import MediaClock
 from telephony.sip.trunk import LOOPBACK, SourcePolicy
@@ -82,7 +81,7 @@ def machine() -> str:
     )
     load = "/".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{model}, {psutil.cpu_count()} cores, load average {load}; Python {platform.python_version()}, {versions}; "
+        f"{model}, {os.cpu_count()} cores, load average {load}; Python {platform.python_version()}, {versions}; "
         f"{platform.system()} {platform.release()}"
     )
 

@@ -85,5 +85,7 @@ def _nearest_codes(decode: npt.NDArray[np.int16], order: npt.NDArray[np.int64]) 
     samples = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
     upper = np.clip(np.searchsorted(values, samples, side="right"), 1, 255)
     lower = upper - 1
-    take_upper = (values[upper] - samples) < (samples - values[lower])
+    above, below = values[upper] - samples, samples - values[lower]
+    # A tie goes away from zero; so the silence of A-law, which has no zero, is its positive smallest value (0xD5).
+    take_upper = np.where(samples >= 0, above <= below, above < below)
     return order[np.where(take_upper, upper, lower)].astype(np.uint8)

@@ -70,7 +70,7 @@ class Pace:
         if behind_s > MAX_BEHIND_S:
             skipped = int(behind_s / PERIOD_S)
             self.index += skipped
-            return max(now_s, self.deadline_s), skipped
+            return now_s + CATCH_UP_S, skipped
         if behind_s > 0:
             return now_s + CATCH_UP_S, 0
         # While catching up the deadline may be nearer than the catch-up distance.
