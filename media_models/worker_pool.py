@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 import structlog
@@ -109,7 +109,7 @@ class WorkerPool:
             workers, self._workers = self._workers, []
         await asyncio.gather(*(worker.stop() for worker in workers), *self._retired)
 
-    async def speak(self, text: str, language: str) -> AsyncIterator[bytes]:
+    async def speak(self, text: str, language: str) -> AsyncGenerator[bytes, None]:
         """Yields s16le mono in pieces of 20 ms while they are made. Closing the iterator aborts the engine."""
         pieces = Pieces(self._options.rate_hz)
         for attempt in range(1, ATTEMPTS + 1):
@@ -117,9 +117,10 @@ class WorkerPool:
             request = next(self._ids)
             heard = pieces.delivered_bytes
             try:
-                async for pcm in self._listen(worker, request, text, language, skip_bytes=heard):
-                    for piece in pieces.add(pcm):
-                        yield piece
+                async with contextlib.aclosing(self._listen(worker, request, text, language, heard)) as listening:
+                    async for pcm in listening:
+                        for piece in pieces.add(pcm):
+                            yield piece
                 for piece in pieces.finish():
                     yield piece
             except _WorkerDied:
@@ -134,7 +135,7 @@ class WorkerPool:
 
     async def _listen(
         self, worker: _Worker, request: int, text: str, language: str, skip_bytes: int
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The audio of one request of one worker, without its first skip_bytes."""
         queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         worker.listeners[request] = queue

@@ -39,8 +39,6 @@ LONGEST_ANSWER_TOKENS = 60
 """Per window. Without it a decoder in a loop runs to the model's limit of 448."""
 REPETITIVE_RATIO = 2.4
 """Text that gzip shrinks more than this is a decoder in a loop (threshold of Whisper's own transcribe)."""
-LEAST_PROBABILITY = 0.2
-"""Mean token probability below which a text is a guess about noise."""
 TRAINING_ECHOES = frozenset(
     {
         "продолжение следует",
@@ -68,6 +66,8 @@ class EngineProfile:
     """Longest stretch decoded at once. A longer turn is cut at pauses."""
     trim_padding_frames: int = 0
     """More than 0: cut faster-whisper's zero padding down to this many frames."""
+    least_probability: float = 0.25
+    """Mean token probability below which a text counts as a guess about noise."""
     use_hints: bool = True
     """Give the words of the company to the decoder."""
     cpu_threads: int = 0
@@ -170,7 +170,7 @@ class FasterWhisperRecognizer:
             no_speech_threshold=NO_SPEECH_PROBABILITY,
             hotwords=", ".join(hints) if hints and self.profile.use_hints else None,
         )
-        return _believed(list(segments))
+        return _believed(list(segments), self.profile.least_probability)
 
     def _loaded(self) -> WhisperModel:
         if self._model is None:
@@ -188,7 +188,7 @@ class FasterWhisperRecognizer:
         return self._model
 
 
-def _believed(segments: list[Any]) -> Decoded:
+def _believed(segments: list[Any], least_probability: float) -> Decoded:
     """The segments that are speech and not a guess about noise."""
     texts: list[str] = []
     log_probability, tokens = 0.0, 0
@@ -198,7 +198,7 @@ def _believed(segments: list[Any]) -> Decoded:
         doubtful = (
             segment.no_speech_prob > NO_SPEECH_PROBABILITY
             or segment.compression_ratio > REPETITIVE_RATIO
-            or math.exp(segment.avg_logprob) < LEAST_PROBABILITY
+            or math.exp(segment.avg_logprob) < least_probability
             or bare in TRAINING_ECHOES
         )
         if not bare or doubtful:

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import espeakng_loader  # type: ignore[import-untyped]
@@ -44,6 +45,7 @@ class EspeakEngine:
         self._on_audio: OnAudio | None = None
         self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
         self._lib.espeak_SetSynthCallback(self._callback)
+        self._variants = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
         self.name = f"espeak-ng {self._lib.espeak_Info(None).decode().split(' ')[0]}"
         self._voices = dict(voices)
         self._parameters = ((_RATE, words_per_minute), (_VOLUME, 100), (_PITCH, pitch), (_RANGE, pitch_range))
@@ -66,7 +68,10 @@ class EspeakEngine:
     def _set_voice(self, name: str) -> None:
         if name == self._voice:
             return
-        if self._lib.espeak_SetVoiceByName(name.encode()) != 0:
+        # A variant that does not exist is passed over in silence by the library.
+        variant = name.partition("+")[2]
+        known = not variant or (self._variants / variant).is_file()
+        if not known or self._lib.espeak_SetVoiceByName(name.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {name}")
         for parameter, value in self._parameters:
             self._lib.espeak_SetParameter(parameter, value, 0)
