@@ -146,7 +146,7 @@ class Downloader:
             done = have if resumed else 0
             with part.open("ab" if resumed else "wb") as target:
                 on_progress(Progress(file.name, done, total))
-                for block in answer.iter_bytes(_BLOCK_BYTES):
+                for block in answer.iter_raw():  # as it arrives: a buffered block would be lost with the connection
                     target.write(block)
                     done += len(block)
                     on_progress(Progress(file.name, done, total))
