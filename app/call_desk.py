@@ -104,7 +104,7 @@ class SalonCallDesk:
         return CompanyLine(
             scope=scope,
             language=company.language,
-            hints=tuple(entry.name for entry in (*services, *staff)),
+            hints=(*(service.name for service in services), *(member.name for member in staff)),
             completeness=UnderstoodCompleteness(self._understander, lexicon, profile.timezone, self._clock),
             fallback_number=profile.transfer_to.e164 if profile.transfer_to else "",
         )

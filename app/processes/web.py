@@ -1,0 +1,115 @@
+"""The web process: the JSON API, Twilio's webhooks, health and metrics. uvicorn, with the stop signal in our hands."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from admin.api.access import company_scope
+from admin.api.company import company_router
+from admin.api.conversations import conversations_router
+from admin.api.errors import install_error_handlers
+from app.bootstrap import Runtime, open_runtime, twilio_webhook
+from app.lifeline import Lifeline
+from app.metrics_share import merged_metrics
+from core.health import Health
+from core.settings import Settings
+from core.tenancy import CompanyScope
+from crm.company_file import dump_company
+
+LAST_REQUESTS_S = 5
+
+
+async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
+    async with open_runtime(settings, "web") as runtime:
+        app = build_app(runtime, stop)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                host=settings.http_host,
+                port=settings.http_port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=LAST_REQUESTS_S,
+                server_header=False,
+            )
+        )
+        serving = asyncio.create_task(server.serve(), name="http")
+        starting = asyncio.create_task(server.up.wait(), name="http up")
+        await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
+        if server.started:
+            lifeline.announce(port=settings.http_port)
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """Signals are the process's business: uvicorn's own handlers would drop what is under way."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def build_app(runtime: Runtime, draining: asyncio.Event) -> FastAPI:
+    settings = runtime.settings
+    app = FastAPI(
+        title="AI-Admin",
+        description="The receptionist of a beauty salon. Every request carries a company's key: "
+        "`Authorization: Bearer aia_…` (printed by `ai-admin serve`).",
+        version="0.1.0",
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    install_error_handlers(app)
+    scope_of = company_scope(runtime.api_keys)
+
+    async def dump(scope: CompanyScope) -> dict[str, Any]:
+        return await dump_company(runtime.database, scope)
+
+    app.include_router(company_router(scope_of, dump), prefix="/api")
+    app.include_router(
+        conversations_router(scope_of, runtime.conversations, runtime.timeline_reader, settings.data_dir), prefix="/api"
+    )
+    app.include_router(twilio_webhook(runtime))
+    health = Health(runtime.database, runtime.redis)
+
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operation"])
+    async def readyz() -> JSONResponse:
+        """New work is welcome: the database and Redis answer, and nobody asked to stop."""
+        checks = await health.check()
+        ready = all(checks.values()) and not draining.is_set()
+        content = {"ready": ready, "draining": draining.is_set(), "checks": checks}
+        return JSONResponse(content, 200 if ready else 503)
+
+    if settings.metrics_enabled:
+
+        @app.get("/metrics", tags=["operation"], response_class=Response)
+        async def metrics() -> Response:
+            """Prometheus text format, all processes."""
+            return Response(merged_metrics(settings.data_dir), media_type=CONTENT_TYPE_LATEST)
+
+    return app
