@@ -29,7 +29,8 @@ _PATTERNS: dict[Claim, tuple[re.Pattern[str], ...]] = {
         re.compile(
             _NOT + r"\b(?:перенесл[аи]|перенес|перенёс|перенесен[аоы]?|перенесён|перезаписал[аи]?|передвинул[аи]?)\b"
         ),
-        re.compile(_NOT + r"\b(?:moved|rescheduled)\b"),
+        re.compile(_NOT + r"\bзапись\s+(?:уже\s+)?изменена\b|\bизменил[аи]?\s+(?:вашу\s+)?запись\b"),
+        re.compile(_NOT + r"\b(?:moved|rescheduled|visit is changed)\b"),
     ),
     Claim.CANCELLED: (
         re.compile(

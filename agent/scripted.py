@@ -13,7 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from agent.brain import BrainEvent, Remember, TurnContext
-from agent.model import EndCall, Expect, Handoff, Say, Turn, TurnKind
+from agent.model import EndCall, Expect, Handoff, Say, Speaker, Turn, TurnKind
 from agent.policy.decide import decide
 from agent.policy.listen import listen
 from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Tell, Use, View
@@ -21,14 +21,18 @@ from agent.policy.persons import stuck
 from agent.policy.recover import absorb_finished
 from agent.state import DialogueState, Question, from_json, to_json
 from agent.tools import CommitNeeded, Toolbox
-from agent.understanding import Context, Understander, Understood
+from agent.understanding import Context, Intent, Understander, Understood
 from agent.wording.port import Wording, Wordings
+from core.phone import Phone
 from crm.model import Outcome
 
 MAX_STEPS = 32
 """Decisions in one turn. A booking needs about ten; more is a loop in the rules, and a bug."""
 ACKNOWLEDGE_AFTER_S = 0.3
 """A search that takes longer gets a «секунду» first: below it the word would only delay the answer."""
+WORDED = (TurnKind.WORDS, TurnKind.DIGITS)
+LOST_TURNS_KEPT = 3
+"""Turns without an adopted reply that are still counted: more than that is not one train of thought."""
 TRIES_BEFORE_STUCK = 2
 """A question that failed this often is not asked again in the same way."""
 
@@ -41,6 +45,7 @@ class ScriptedBrain:
     def __init__(self, understander: Understander, wordings: Wordings) -> None:
         self._understander = understander
         self._wordings = wordings
+        from_json(to_json(DialogueState()))  # builds the codec now: the first caller does not wait for it
 
     async def think(self, context: TurnContext, tools: Toolbox) -> AsyncIterator[BrainEvent]:
         run = _Run(context, tools, self._understander, self._wordings, _load(context.memory))
@@ -61,9 +66,9 @@ class _Run:
     said: list[str] = field(default_factory=list)
 
     async def events(self) -> AsyncIterator[BrainEvent]:
-        view = self._view()
+        view = self._view(self._catch_up())
         self.state = absorb_finished(view)
-        if self.context.turn.kind in (TurnKind.WORDS, TurnKind.DIGITS):
+        if self.context.turn.kind in WORDED:
             self.state = listen(replace(view, state=self.state))
         for _ in range(MAX_STEPS):
             view = replace(view, state=self.state, say=self._wording(self.state))
@@ -146,17 +151,39 @@ class _Run:
 
     # --- inputs --------------------------------------------------------------------------------------------------
 
-    def _view(self) -> View:
-        salon, turn, conversation = self.context.salon, self.context.turn, self.context.conversation
+    def _catch_up(self) -> DialogueState:
+        """The state before this turn, with what was said in turns whose reply was thrown away: a caller who is
+        interrupted by us, or interrupts us, has said it all the same."""
+        state = replace(self.before, answered=())
+        if state.ended and self.context.turn.kind in WORDED:  # a messenger conversation is taken up again
+            state = DialogueState(
+                language=state.language,
+                greeted=True,
+                turn=state.turn,
+                caller=state.caller,
+                heard_turns=state.heard_turns,
+            )
+        lines = [line for line in self.context.conversation.history if line.speaker is Speaker.CALLER]
+        if lines and self.context.turn.kind in WORDED and lines[-1].text == self.context.turn.text:
+            lines.pop()
+        for line in lines[state.heard_turns :][-LOST_TURNS_KEPT:]:
+            missed = replace(self.context.turn, kind=TurnKind.WORDS, text=line.text, at=line.at)
+            state = listen(self._view(state, missed))
+        known = len(lines) + (1 if self.context.turn.kind in WORDED else 0)
+        return replace(state, heard_turns=known if self.context.conversation.history else 0)
+
+    def _view(self, state: DialogueState, turn: Turn | None = None) -> View:
+        salon, conversation = self.context.salon, self.context.conversation
+        turn = turn if turn is not None else self.context.turn
         return View(
-            state=self.before,
-            heard=self._understand(turn, self.before),
+            state=state,
+            heard=self._understand(turn, state),
             turn=turn,
             salon=salon,
             channel=conversation.channel,
             caller=conversation.caller,
             now=salon.local(turn.at),
-            say=self._wording(self.before),
+            say=self._wording(state),
             history=conversation.history,
             finished=self.context.finished,
         )
@@ -167,8 +194,10 @@ class _Run:
         return self.wordings.for_turn(state.language, salon, now, self.context.conversation, state.turn)
 
     def _understand(self, turn: Turn, state: DialogueState) -> Understood:
-        if turn.kind not in (TurnKind.WORDS, TurnKind.DIGITS):
+        if turn.kind not in WORDED:
             return Understood(text="", language=state.language)
+        if turn.kind is TurnKind.DIGITS:
+            return _keys(turn.text, state)
         salon = self.context.salon
         plans = (*state.offers, *((state.chosen,) if state.chosen is not None else ()))
         starts = [salon.local(plan.start) for plan in plans]
@@ -179,6 +208,13 @@ class _Run:
             offered_days=tuple(start.date() for start in starts),
         )
         return self.understander.understand(turn, salon.lexicon, known)
+
+
+def _keys(digits: str, state: DialogueState) -> Understood:
+    """Keys of the telephone: a number, or 0 for a person."""
+    intents = (Intent.HUMAN,) if digits == "0" else (Intent.GIVE_PHONE,)
+    whole = Phone.parse(digits) if len(digits) >= 10 else None
+    return Understood(digits, state.language, intents, phone=whole, phone_digits="" if digits == "0" else digits)
 
 
 def _same_question(before: DialogueState, after: DialogueState, question: Question) -> bool:

@@ -272,7 +272,9 @@ class Toolbox:
         outcome = "ok"
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
-                return Ok(await found)
+                value = await found
+                outcome = "empty" if value == () else outcome
+                return Ok(value)
         except TimeoutError:
             outcome = "error:deadline_exceeded"
             return Cannot("unavailable")

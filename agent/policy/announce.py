@@ -12,6 +12,7 @@ def announce(view: View) -> Move | None:
     for mark, say in (
         ("booked", view.say.booked),
         ("moved", view.say.moved),
+        ("changed", view.say.changed),
         ("cancelled", view.say.cancelled),
         ("unknown", view.say.unknown),
         ("waitlisted", view.say.waitlisted),

@@ -9,7 +9,7 @@ from agent.policy.people import identify, name_and_phone, visitor
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import Resolution, is_child_visit, resolve
 from agent.policy.stages import Stage
-from agent.state import DialogueState, Goal, Question, ReadBack, Search
+from agent.state import DialogueState, Goal, Question, ReadBack, Search, VisitWish
 from agent.tools import Ok, Paperwork, ToolResult
 from agent.understanding import Intent
 from core.money import Money
@@ -71,6 +71,16 @@ def know_variant(view: View) -> Move | None:
     expect = Expect.FREE if question.question is Question.AGE else Expect.SERVICE
     lines = (view.say.ask_variant(question.question, options, again=view.state.question is question.question),)
     return Ask(lines, question.question, expect, view.state)
+
+
+def know_age(view: View) -> Move | None:
+    """Masters take children from different ages, so a child's service needs the age even when its name is clear."""
+    child = any(view.salon.service(s).max_age is not None for s in services(view))
+    if not child or view.state.wish.age is not None:
+        return None
+    if all(member.child_from_age is None for member in view.salon.staff):
+        return None
+    return Ask((view.say.ask_variant(Question.AGE, (), again=False),), Question.AGE, Expect.FREE, view.state)
 
 
 def consultation_first(view: View) -> Move | None:
@@ -330,8 +340,9 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
     base = replace(state, chosen=None, read_back=None, agreed=False, offers=(), search=None)
     match result:
         case Written(bookings):
+            owner = bookings[0].client_id if bookings else None
             return replace(
-                base, goal=Goal.NONE, written=(*state.written, Goal.BOOK), last_plan=plan, outcome=Outcome.BOOKED,
+                base, caller=replace(state.caller, client_id=owner or state.caller.client_id), wish=kept(state.wish), goal=Goal.NONE, written=(*state.written, Goal.BOOK), last_plan=plan, outcome=Outcome.BOOKED,
                 bookings=None, target=bookings[0].id if bookings else None, answered=(*state.answered, "booked"),
             )  # fmt: skip
         case Refused(reason):
@@ -344,6 +355,13 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
                 last_plan=plan,
                 answered=(*state.answered, "unknown"),
             )
+
+
+def kept(wish: VisitWish) -> VisitWish:
+    """A second wish in one conversation is a new one of the same person: only what is true of her stays."""
+    if wish.for_whom:
+        return VisitWish(implied_gender=wish.implied_gender)
+    return VisitWish(implied_gender=wish.implied_gender, gender=wish.gender, hair_long=wish.hair_long)
 
 
 def agree(view: View) -> Move | None:
@@ -377,6 +395,7 @@ RULES: tuple[Rule, ...] = (
     apologise,
     know_service,
     know_variant,
+    know_age,
     consultation_first,
     master_takes_child,
     master_does_it,

@@ -2,12 +2,19 @@
 
 import re
 
+from agent.language.ru.numbers import numbers
+from agent.language.text import clean, tokenize
+
 _KEEP = re.compile(
     r"\b(не (?:надо |нужно )?отменя\w*|оставь\w*|оставля\w*|передумал\w*|keep (?:it|the)|don'?t cancel)\b"
 )
 _LATER = re.compile(
     r"\b(потом|позже|не сейчас|не до (?:того|этого)|сам[аи]? (?:по|пере)звоню|перезвоню|later|not now|call back)\b"
 )
+_ADDS = re.compile(r"\b(тоже|также|заодно|добав\w+|плюс|еще и|и еще|also|too|add|as well)\b")
+_BOOKS = re.compile(r"\b(запиш\w*|записать\w*|запись|book|appointment)\b")
+_OTHER = re.compile(r"\b(друг(?:ую|ая|ой)|не (?:эту|ту|эта|та)|another one|the other)\b")
+_NEAREST = re.compile(r"\b(ближайш\w+|поскорее|как можно (?:скорее|раньше)|soonest|as soon as possible|earliest)\b")
 _TROUBLE = re.compile(
     r"\b(забол\w+|боле[ею]т\w*|температур\w+|больниц\w+|травм\w+|авари\w+|умер\w*|похорон\w*|скор(?:ая|ую)|ill|sick|hospital|accident)\b"
 )
@@ -15,6 +22,28 @@ _PARKING = re.compile(r"\b(парков\w*|припарк\w*|машин\w*|ав�
 _MOVE_NOT = re.compile(
     r"\bне\s+(?:\w+\s+)?(?:перенос|перенес|переноси|перезапис)|(?:перенос\w*|перенес\w*|перезапис\w*)\s+(?:\w+\s+)?не\b"
 )
+
+
+def adds_to_visit(text: str) -> bool:
+    """«и бороду тоже»: to what there is, not a visit of its own."""
+    text = text.lower()
+    return _ADDS.search(text) is not None and _BOOKS.search(text) is None
+
+
+def nearest(text: str) -> bool:
+    """«когда ближайшее», «поскорее»: any day, the sooner the better."""
+    return _NEAREST.search(text.lower()) is not None
+
+
+def bare_number(text: str) -> int | None:
+    """The first number, in digits or words, of an answer to «сколько лет?», «на сколько минут?»; None: there is none."""
+    found = numbers(tokenize(clean(text)))
+    return int(found[0].value) if found else None
+
+
+def another_one(text: str) -> bool:
+    """«нет, другую», «не эту»"""
+    return _OTHER.search(text.lower()) is not None
 
 
 def keeps_booking(text: str) -> bool:

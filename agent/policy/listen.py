@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime, time
 
 from agent.policy import hints
+from agent.policy.booking import kept
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
 from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
@@ -12,16 +14,19 @@ from crm.model import Plan, StaffId
 
 AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
 """«после моего окрашивания»: names a time, not a wish."""
+ASKS_FOR_SERVICE = (Question.NONE, Question.GOAL, Question.SERVICE, Question.INVITE)
 DICTATION = (Question.PHONE, Question.PHONE_RIGHT)
 
 
 def listen(view: View) -> DialogueState:
-    state = replace(view.state, turn=view.state.turn + 1, answered=())
+    state = replace(view.state, turn=view.state.turn + 1)
     state = _language(state, view.heard)
     state = _goal(state, view)
     state = _person(state, view)
     if state.question in DICTATION and (view.heard.phone is not None or view.heard.phone_digits):
         return state  # «ноль два двенадцать» is no time of day
+    if state.question is Question.AGE and state.wish.age is not None and view.state.wish.age is None:
+        return state  # «девять» is the age, not nine o'clock
     if state.goal in (Goal.BOOK, Goal.NONE, Goal.WAITLIST, Goal.CHANGE):
         state = _wish(state, view)
     elif state.goal is Goal.RESCHEDULE and state.target is not None:
@@ -52,15 +57,19 @@ def _goal(state: DialogueState, view: View) -> DialogueState:
         colleague_refused=False, suggested_staff=(), question=Question.NONE if goal is not Goal.BOOK else state.question,
     )  # fmt: skip
     if goal is Goal.BOOK and state.written:
-        state = replace(state, wish=_kept(state.wish))
+        state = replace(state, wish=kept(state.wish), target=None)
     if goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE, Goal.CHANGE) and state.bookings is not None and state.written:
         state = replace(state, bookings=None)  # what we wrote ourselves must be among them
+        if heard.choice is not None or heard.booked_day is not None or heard.booked_time is not None:
+            state = replace(state, target=None)  # another one than that of a moment ago
     if goal is Goal.LATE and heard.late_by is not None:
         state = replace(state, late_min=round(heard.late_by.total_seconds() / 60))
     return state
 
 
 def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
+    if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
+        return goal
     for intent in view.heard.intents:
         match intent:
             case Intent.LATE:
@@ -73,16 +82,36 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
                 return Goal.CANCEL
             case Intent.CANCEL_PART:
                 return Goal.CHANGE
-            case Intent.ADD_SERVICE if state.goal is Goal.NONE:
+            case Intent.ADD_SERVICE if state.goal is Goal.NONE and view.heard.services:
                 return Goal.CHANGE if state.written or state.bookings else Goal.BOOK
             case Intent.WAITLIST:
                 return Goal.WAITLIST
             case Intent.BOOK | Intent.ASK_SLOTS | Intent.ASK_ANY_TIME | Intent.CHILD:
+                if _only_asks(view):
+                    continue
                 if state.goal in (Goal.NONE, Goal.TASK) or intent is Intent.BOOK:
                     return Goal.BOOK if state.goal is not Goal.WAITLIST else None
             case _:
                 continue
     return _implied_goal(state, view)
+
+
+def _about_what_was_written(view: View) -> Goal | None:
+    """Second thoughts about the visit of a moment ago: «стоп, в четыре», «на час позже», «и бороду тоже»."""
+    heard = view.heard
+    known = any(m.candidates for m in heard.services)
+    if known and hints.adds_to_visit(heard.text):
+        return Goal.CHANGE
+    if (heard.day or heard.time) and not known and not view.hears(Intent.CANCEL, Intent.LATE):
+        return Goal.RESCHEDULE
+    return None
+
+
+def _only_asks(view: View) -> bool:
+    """A question with no service, day or master in it is no wish yet, however bookish it sounds."""
+    heard = view.heard
+    asks = any(name.startswith("ask_") and name not in ("ask_slots", "ask_any_time") for name in heard.intents)
+    return asks and not (heard.services or heard.day or heard.time or heard.staff)
 
 
 def _implied_goal(state: DialogueState, view: View) -> Goal | None:
@@ -103,11 +132,6 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
     return None
 
 
-def _kept(wish: VisitWish) -> VisitWish:
-    """A second booking in one conversation is a new wish of the same person."""
-    return VisitWish(gender="" if wish.for_whom else wish.gender, hair_long=None if wish.for_whom else wish.hair_long)
-
-
 def _person(state: DialogueState, view: View) -> DialogueState:
     heard, caller, wish = view.heard, state.caller, state.wish
     if heard.name:
@@ -118,7 +142,7 @@ def _person(state: DialogueState, view: View) -> DialogueState:
     caller = _phone(caller, view, state)
     wish = replace(
         wish,
-        age=heard.age if heard.age is not None else wish.age,
+        age=_age(wish, state, heard),
         for_whom=heard.for_whom or wish.for_whom,
         gender=heard.gender or wish.gender,
         hair_long=heard.hair_long if heard.hair_long is not None else wish.hair_long,
@@ -127,6 +151,13 @@ def _person(state: DialogueState, view: View) -> DialogueState:
         implied_gender=view.say.gender_of(caller.name) if caller.name else "",
     )
     return replace(state, caller=caller, wish=wish)
+
+
+def _age(wish: VisitWish, state: DialogueState, heard: Understood) -> int | None:
+    if heard.age is not None:
+        return heard.age
+    said = hints.bare_number(heard.text) if state.question is Question.AGE else None
+    return said if said is not None and said < 100 else wish.age
 
 
 def _fuller(old: str, new: str) -> str:
@@ -168,7 +199,7 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     wish = _staff(wish, state, view)
     if heard.day is not None:
         wish = replace(wish, day=heard.day, any_day=False)
-    elif heard.any_day:
+    elif heard.any_day or (wish.day is None and hints.nearest(heard.text)):
         wish = replace(wish, day=None, any_day=True)
     if heard.time is not None:
         wish = replace(wish, time=_time(wish.time, heard.time, state, view), any_time=False)
@@ -211,6 +242,8 @@ def _services(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     wanted = list(wish.services)
     replaces = view.hears(Intent.CORRECT, Intent.CHANGE_WISH) and not view.hears(Intent.ADD_SERVICE)
     fresh = [m for m in view.heard.services if not _is_reference(m, view.heard.text)]
+    if state.done or state.question not in ASKS_FOR_SERVICE:
+        fresh = [m for m in fresh if m.candidates]  # an odd word in an answer is no wish for an odd service
     for mention in fresh:
         if mention.negated:
             wanted = _without(wanted, mention)
@@ -274,6 +307,10 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
 def _time(old: TimeWish | None, new: TimeWish, state: DialogueState, view: View) -> TimeWish:
     """Bounds add up («после шести», then «но до восьми»); «попозже» counts from what was offered or wished."""
     if new.later or new.earlier:
+        shift, base = view.heard.late_by, _base(old, state, view)
+        if shift is not None and base is not None:  # «на час позже»
+            moved = datetime.combine(view.today, base) + (shift if new.later else -shift)
+            return TimeWish(at=moved.time(), phrase=new.phrase)
         starts = [view.salon.local(p.start).time() for p in state.offers]
         if state.chosen is not None:
             starts.append(view.salon.local(state.chosen.start).time())
@@ -288,6 +325,18 @@ def _time(old: TimeWish | None, new: TimeWish, state: DialogueState, view: View)
     if new.done_by is not None and new.not_before is None and new.start_by is None:
         return replace(old, done_by=new.done_by, phrase=f"{old.phrase} {new.phrase}".strip())
     return new
+
+
+def _base(old: TimeWish | None, state: DialogueState, view: View) -> time | None:
+    """The time that «на час позже» counts from."""
+    booking = state.target_booking()
+    if state.chosen is not None:
+        return view.salon.local(state.chosen.start).time()
+    if booking is not None:
+        return view.salon.local(booking.start).time()
+    if state.written and state.last_plan is not None:
+        return view.salon.local(state.last_plan.start).time()
+    return old.at if old is not None else None
 
 
 def _new_time(state: DialogueState, view: View) -> DialogueState:

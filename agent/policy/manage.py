@@ -211,7 +211,7 @@ def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
             outcome = Outcome.CHANGED if state.goal is Goal.CHANGE else Outcome.RESCHEDULED
             return replace(
                 base, goal=Goal.NONE, written=(*state.written, Goal.RESCHEDULE), last_plan=plan, outcome=outcome,
-                bookings=None, answered=(*state.answered, "moved"), wish=VisitWish(),
+                bookings=None, answered=(*state.answered, "changed" if state.goal is Goal.CHANGE else "moved"), wish=VisitWish(),
             )  # fmt: skip
         case Refused(reason) if is_slot_gone(result):
             return replace(base, refused=(*state.refused, plan.start), answered=(*state.answered, f"refused:{reason}"))
@@ -230,12 +230,14 @@ def cancel(view: View) -> Move | None:
     if state.agreed:
         return _write_cancel(view, booking)
     if state.question is Question.CANCEL_OR_MOVE:
+        if hints.another_one(view.heard.text):
+            return Note(replace(state, target=None, question=Question.NONE))
+        if hints.keeps_booking(view.heard.text):
+            kept = replace(state, goal=Goal.NONE, target=None, outcome=state.outcome or Outcome.INFO)
+            return Ask((view.say.kept(),), Question.NONE, Expect.FREE, kept)
         if view.hears(Intent.AFFIRM, Intent.DENY, Intent.CANCEL, Intent.THANKS, Intent.BYE, Intent.RESCHEDULE) or (
             hints.puts_off(view.heard.text)
         ):
-            if hints.keeps_booking(view.heard.text):
-                kept = replace(state, goal=Goal.NONE, outcome=state.outcome or Outcome.INFO)
-                return Ask((view.say.kept(),), Question.NONE, Expect.FREE, kept)
             return Note(replace(state, agreed=True))
     lines = []
     if hints.tells_of_trouble(view.heard.text) and not state.has_told("sympathy"):
@@ -311,8 +313,9 @@ def late(view: View) -> Move | None:
         return None
     minutes = state.late_min
     if minutes is None and view.heard.late_by is not None:
-        minutes = round(view.heard.late_by.total_seconds() / 60)
-        return Note(replace(state, late_min=minutes))
+        return Note(replace(state, late_min=round(view.heard.late_by.total_seconds() / 60)))
+    if minutes is None and state.question is Question.LATE_BY and (said := hints.bare_number(view.heard.text)):
+        return Note(replace(state, late_min=said))
     if minutes is None:
         return Ask((view.say.ask_late_by(),), Question.LATE_BY, Expect.FREE, state)
     member = view.salon.member(booking.staff_id)

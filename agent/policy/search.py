@@ -139,6 +139,8 @@ def offers(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Sta
     """At most two, different enough to be a choice; nearest to what was wished."""
     wish = state.wish
     left = [p for p in plans if p.start not in state.refused]
+    away = [p for p in left if all(abs((p.start - r).total_seconds()) >= APART_MIN * 60 for r in state.refused)]
+    left = away or left  # a quarter of an hour beside a declined time is no new offer
     if wish.time is not None and wish.time.later:
         left = [
             p for p in left if wish.time.not_before is None or view.salon.local(p.start).time() > wish.time.not_before
@@ -152,11 +154,21 @@ def offers(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Sta
     best = ranked[0]
     second = None
     if stage is Stage.OTHER_DAY:
-        day = view.salon.local(best.start).date()
-        second = next((p for p in ranked[1:] if view.salon.local(p.start).date() != day), None)
+        second = _other_day(ranked, view, wish)
     second = second or next((p for p in ranked[1:] if _differs(p, best, view)), None)
     chosen = [best] if second is None else [best, second]
-    return tuple(sorted(chosen, key=lambda p: p.start)) if stage is not Stage.OTHER_DAY else tuple(chosen)
+    return tuple(sorted(chosen, key=lambda p: p.start))
+
+
+def _other_day(ranked: list[Plan], view: View, wish: VisitWish) -> Plan | None:
+    """Beside the nearest day one on the other side of the wished day, else just another day."""
+    best = view.salon.local(ranked[0].start).date()
+    others = [p for p in ranked[1:] if view.salon.local(p.start).date() != best]
+    if wish.day is not None:
+        earlier = best < wish.day.first
+        across = [p for p in others if (view.salon.local(p.start).date() > wish.day.last) is earlier]
+        return next(iter(across or others), None)
+    return next(iter(others), None)
 
 
 def _anchor(wish: VisitWish, view: View, stage: Stage) -> "Anchor":

@@ -98,10 +98,16 @@ def _by_age(options: list[Service], wish: VisitWish, salon: Salon) -> list[Servi
     if wish.age is not None:
         age = wish.age
         fitting = [s for s in children if s.max_age is not None and age <= s.max_age]
-        return fitting or adults or options
+        return fitting or adults or _grown_up(children, salon) or options
     if wish.for_whom in CHILD_RELATIONS:
         return options
     return adults or options
+
+
+def _grown_up(children: list[Service], salon: Salon) -> list[Service]:
+    """The same work for somebody too old for the child's service: by its noun, «стрижка»."""
+    nouns = {s.name.split("(", 1)[0].split()[-1].lower() for s in children}
+    return [s for s in salon.services if s.max_age is None and nouns & set(s.name.lower().replace(",", "").split())]
 
 
 def _by_gender(options: list[Service], wish: VisitWish) -> list[Service]:

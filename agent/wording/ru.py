@@ -7,7 +7,7 @@ from itertools import groupby
 from agent.language.ru.morph import Case
 from agent.language.ru.phrases import MONTHS_GENITIVE, join_and, lower_first
 from agent.language.ru.plural import plural
-from agent.state import Caller, DialogueState
+from agent.state import Caller, DialogueState, VisitWish
 from agent.wording.ru_visits import RussianVisits, cap, short
 from core.money import Money
 from crm.model import Booking, Plan, SalonProfile, Service, Staff, TaskKind
@@ -338,7 +338,7 @@ class Russian(RussianVisits):
             "Внесу вас в лист ожидания: это не запись, но если место освободится, сообщим на этот номер. Как вас зовут?"
         )
 
-    def ask_other_time(self, wish: object) -> str:
+    def ask_other_time(self, wish: VisitWish) -> str:
         return self.pick("other", "Какой день и время вам удобны?", "Когда вам было бы удобно?")
 
     def task_cancel_unknown(self, booking: Booking) -> str:

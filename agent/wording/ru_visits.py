@@ -296,6 +296,12 @@ class RussianVisits:
             "Подтверждение пришлю сообщением.",
         )
 
+    def changed(self, state: DialogueState) -> tuple[str, ...]:
+        assert state.last_plan is not None
+        part = state.last_plan.parts[0]
+        when = f"{self._day(part.start)} {self._at(part.start)}"
+        return (f"Готово, запись изменена: {when}, {self._names(part)}.", "Подтверждение пришлю сообщением.")
+
     def cancelled(self, state: DialogueState) -> tuple[str, ...]:
         return ("Запись отменена. Будем рады видеть вас в другой раз.",)
 

@@ -28,3 +28,9 @@ def _parameters(folder):
 async def test_scenario(scenario, understander):
     played = await play(scenario, understander)
     assert not played.faults, f"\n{played}"
+
+
+@pytest.mark.parametrize("scenario", _parameters("own"))
+async def test_paraphrase(scenario, understander):
+    played = await play(scenario, understander)
+    assert not played.faults, f"\n{played}"
