@@ -78,6 +78,7 @@ class Answering:
     def __init__(
         self,
         conversation: Conversation,
+        *,
         agent: Agent,
         speaker: Speaker,
         bank: VoiceBank,

@@ -114,10 +114,14 @@ class BargeInPolicy:
         """voiced_ms: caller's voice in this stretch. text: newest reading, None while there is none;
         known_voiced_ms: the voice it covers. hushed: silence follows the voice."""
         first_words = agent.audible_ms < timings.FIRST_WORDS_MS
+        needed_ms = timings.FIRST_WORDS_BARGE_IN_MS if first_words else timings.BARGE_IN_MS
+        if known_voiced_ms < needed_ms:
+            # A reading of so little voice is a guess.
+            text = None
         if text and self._takes_floor(text, hushed, first_words, agent):
             return Move.YIELD
         if not self.paused:
-            return self._maybe_pause(now_ms, voiced_ms, hushed, text, first_words)
+            return self._maybe_pause(now_ms, voiced_ms, hushed, text, needed_ms)
         return self._while_paused(now_ms, voiced_ms, hushed, text, known_voiced_ms)
 
     def _takes_floor(self, text: str, hushed: bool, first_words: bool, agent: AgentVoice) -> bool:
@@ -131,12 +135,11 @@ class BargeInPolicy:
         asked = agent.expect is Expect.YES_NO and agent.remaining_ms <= timings.TAIL_ANSWER_MS
         return asked and hushed and any(word in _ANSWERS for word in words)
 
-    def _maybe_pause(self, now_ms: int, voiced_ms: int, hushed: bool, text: str | None, first_words: bool) -> Move:
+    def _maybe_pause(self, now_ms: int, voiced_ms: int, hushed: bool, text: str | None, needed_ms: int) -> Move:
         if hushed or self._needs_words or self._judged_noise:
             return Move.KEEP
         if text and is_backchannel(text):
             return Move.KEEP
-        needed_ms = timings.FIRST_WORDS_BARGE_IN_MS if first_words else timings.BARGE_IN_MS
         if voiced_ms < needed_ms:
             return Move.KEEP
         self.paused = True

@@ -1,10 +1,14 @@
 """Is what the microphone brings the agent's own voice coming back? Pure arithmetic on two short windows.
 
-The newest 160 ms of the caller's audio are compared with the last second of what was played, at every delay up to
-500 ms (normalised cross-correlation by FFT). A caller who speaks over the agent is louder than an echo at -20 dB and
-pulls the correlation down; an echo alone keeps it high through G.711. Runs only while the agent is audible and the
+Two questions, the cheap one first. A sound more than 22 dB below the loudest of what was just played can be an echo and
+is hardly a caller: it is taken for one. A louder sound is compared with the last second of what was played at every
+delay up to 600 ms (normalised cross-correlation by FFT): an echo stays similar through G.711, while a caller who speaks
+over the agent is louder than an echo and pulls the similarity down. Runs only while the agent is audible and the
 detector reports speech, so its cost is a fraction of a millisecond now and then.
 """
+
+import math
+from collections import deque
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +19,24 @@ _RATE_HZ = 8000
 _WINDOW_MS = 160
 _MAX_DELAY_MS = 620
 """Bar: 120 to 300 ms, plus what the leg's estimate of its play position may be off."""
-_CORRELATION = 0.5
-_FLOOR = 40.0
-"""RMS in s16 units below which there is nothing to compare (about -58 dBFS)."""
+_FAINT_DB = -22.0
+"""Against the loudest played frame of the last 620 ms."""
+_SIMILAR = 0.5
+_LOUDEST_ECHO_DB = -8.0
+"""Against the matching stretch of what was played: what comes back louder is a caller."""
+_NOTHING_RMS = 20.0
+"""In s16 units, about -64 dBFS: below it nothing was played."""
 _RETURN_MARGIN_DB = 6.0
 
 
 def _narrow(pcm: bytes, rate_hz: int) -> npt.NDArray[np.float32]:
     samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
     step = max(1, rate_hz // _RATE_HZ)
-    if step == 1:
-        return samples
-    usable = len(samples) // step * step
-    narrow: npt.NDArray[np.float32] = samples[:usable].reshape(-1, step).mean(axis=1, dtype=np.float32)
-    return narrow
+    if step > 1:
+        usable = len(samples) // step * step
+        samples = samples[:usable].reshape(-1, step).mean(axis=1, dtype=np.float32)
+    centred: npt.NDArray[np.float32] = samples - samples.mean() if len(samples) else samples
+    return centred
 
 
 class EchoGate:
@@ -36,55 +44,62 @@ class EchoGate:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._frame = _RATE_HZ * FRAME_MS // 1000
-        self._window = _RATE_HZ * _WINDOW_MS // 1000
-        self._reference_size = self._window + _RATE_HZ * _MAX_DELAY_MS // 1000
-        self._mic: list[bytes] = []
-        self._reference: list[bytes] = []
-        self._silent = bytes(rate_hz * FRAME_MS // 1000 * 2)
+        self._frames = (_WINDOW_MS + _MAX_DELAY_MS) // FRAME_MS
+        silent = bytes(rate_hz * FRAME_MS // 1000 * 2)
+        self._silent = silent
+        self._mic: deque[bytes] = deque(maxlen=_WINDOW_MS // FRAME_MS)
+        self._played: deque[bytes] = deque([silent] * self._frames, maxlen=self._frames)
+        self._played_dbfs: deque[float] = deque([-96.0] * (_MAX_DELAY_MS // FRAME_MS), maxlen=_MAX_DELAY_MS // FRAME_MS)
         self._return_db: float | None = None
-        """Learned: level of the echo against the reference."""
 
     @property
-    def silent_frame(self) -> bytes:
-        return self._silent
+    def path_known(self) -> bool:
+        """An echo has been found in this call."""
+        return self._return_db is not None
 
     def feed(self, mic: bytes, played: bytes) -> None:
+        """played: the 20 ms that the leg played at that time; empty for silence."""
         self._mic.append(mic)
-        self._reference.append(played or self._silent)
-        if len(self._reference) > 2 * self._reference_size // self._frame:
-            del self._reference[: self._reference_size // self._frame]
-            del self._mic[: -self._window // self._frame - 1]
+        self._played.append(played or self._silent)
+        level = -96.0
+        if played:
+            samples = np.frombuffer(played, dtype="<i2").astype(np.float32)
+            power = float(samples @ samples) / len(samples) / 32768.0**2
+            level = 10.0 * math.log10(power) if power > 1e-9 else -96.0
+        self._played_dbfs.append(level)
 
-    def is_echo(self, voiced_ms: int = _WINDOW_MS) -> bool:
-        """Whether the last voiced_ms of the microphone (40 to 160) are an echo of what was played."""
-        frames = max(2, min(voiced_ms, _WINDOW_MS) // FRAME_MS)
-        mic = _narrow(b"".join(self._mic[-frames:]), self._rate_hz)
-        reference = _narrow(b"".join(self._reference[-(frames + _MAX_DELAY_MS // FRAME_MS) :]), self._rate_hz)
-        mic = mic - mic.mean() if len(mic) else mic
-        reference = reference - reference.mean() if len(reference) else reference
-        if len(reference) < len(mic) or not len(mic):
+    def is_echo(self, voiced_ms: int, level_dbfs: float) -> bool:
+        """Whether the newest voiced_ms of the microphone are an echo; level_dbfs: of its last frame."""
+        loudest_dbfs = max(self._played_dbfs)
+        if loudest_dbfs < -60.0:
             return False
+        if level_dbfs < loudest_dbfs + _FAINT_DB:
+            return True
+        return self._similar(max(2, min(voiced_ms, _WINDOW_MS) // FRAME_MS))
+
+    def _similar(self, frames: int) -> bool:
+        mic = _narrow(b"".join(list(self._mic)[-frames:]), self._rate_hz)
+        played = _narrow(b"".join(list(self._played)[-(frames + _MAX_DELAY_MS // FRAME_MS) :]), self._rate_hz)
         mic_energy = float(mic @ mic)
-        if mic_energy < _FLOOR**2 * len(mic):
+        if len(played) < len(mic) or mic_energy < 1.0:
             return False
-        size = 1 << (len(reference) + len(mic) - 1).bit_length()
-        spectrum = np.fft.rfft(reference, size) * np.conj(np.fft.rfft(mic, size))
-        dots = np.fft.irfft(spectrum, size)[: len(reference) - len(mic) + 1]
-        sums = np.concatenate(([0.0], np.cumsum(reference.astype(np.float64) ** 2)))
+        size = 1 << (len(played) + len(mic) - 1).bit_length()
+        spectrum = np.fft.rfft(played, size) * np.conj(np.fft.rfft(mic, size))
+        dots = np.fft.irfft(spectrum, size)[: len(played) - len(mic) + 1]
+        sums = np.concatenate(([0.0], np.cumsum(played.astype(np.float64) ** 2)))
         energies = sums[len(mic) :] - sums[: -len(mic)]
-        loud = energies > _FLOOR**2 * len(mic)
+        loud = energies > _NOTHING_RMS**2 * len(mic)
         if not loud.any():
             return False
         match = np.where(loud, np.abs(dots) / np.sqrt(np.maximum(energies, 1.0) * mic_energy), 0.0)
         best = int(match.argmax())
-        level_db = 10.0 * float(np.log10(mic_energy / energies[best]))
-        if float(match[best]) >= _CORRELATION and level_db < 0.0:
+        level_db = 10.0 * math.log10(mic_energy / float(energies[best]))
+        if float(match[best]) >= _SIMILAR and level_db <= _LOUDEST_ECHO_DB:
             known = self._return_db
             self._return_db = level_db if known is None else 0.9 * known + 0.1 * level_db
             return True
         if self._return_db is None:
             return False
-        # The path is known: a dispersed echo correlates less, but it is no louder than the path allows.
-        loudest_db = 10.0 * float(np.log10(mic_energy / float(energies.max())))
-        return float(match[best]) >= _CORRELATION / 2 and loudest_db <= self._return_db + _RETURN_MARGIN_DB
+        # The path is known: a dispersed echo is less similar, but no louder than the path allows.
+        against_loudest_db = 10.0 * math.log10(mic_energy / float(energies.max()))
+        return float(match[best]) >= _SIMILAR / 2 and against_loudest_db <= self._return_db + _RETURN_MARGIN_DB

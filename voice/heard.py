@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz import fuzz
 
 from voice.ports import FRAME_MS
 
@@ -16,6 +17,8 @@ _TOKEN = re.compile(r"\S+")
 _LETTERS = re.compile(r"[^\w]+")
 _EXPECTED_MS_PER_LETTER = 65.0
 """Russian at an ordinary pace, about 15 letters a second: used only until a sentence is fully synthesised."""
+_SAME_SCORE = 75.0
+"""rapidfuzz partial ratio, 0 to 100."""
 _HEARD_SHARE = 0.5
 """A word of which at least this share was played counts as heard."""
 
@@ -60,6 +63,12 @@ def word_ends(written: str, spoken: str) -> list[float]:
             done += weight if sum(weights) else 1.0
             ends.append((begin + (end - begin) * done / share) / total)
     return ends
+
+
+def says_the_same(text: str, spoken: str) -> bool:
+    """Whether a recognised text is a piece of what the agent is saying, misheard letters allowed."""
+    plain = " ".join(_plain(word) for word in tokens(text))
+    return bool(plain) and float(fuzz.partial_ratio(plain, " ".join(_plain(w) for w in tokens(spoken)))) >= _SAME_SCORE
 
 
 class SpokenSentence:

@@ -88,7 +88,7 @@ class Hearing:
         self._wake = asyncio.Event()
         self._closed = False
         self._task = spawn(self._decode(), "decode")
-        self.last_partial_end_ms = 0
+        self.last_decode_end_ms = 0
         self.busy = False
 
     def feed(self, pcm: bytes, end_ms: int, voiced_ms: int) -> None:
@@ -128,7 +128,7 @@ class Hearing:
     async def _once(self, final: bool) -> None:
         loop = asyncio.get_running_loop()
         upto_ms, voiced_ms, started_s = self._end_ms, self._voiced_ms, loop.time()
-        self.last_partial_end_ms = upto_ms
+        self.last_decode_end_ms = upto_ms
         transcript, fault = Transcript(""), ""
         self.busy = True
         try:

@@ -168,6 +168,11 @@ class Speaker:
                 break
         return Heard(" ".join(texts), complete)
 
+    def recent_words(self) -> str:
+        """Spoken form of the sentences that sounded in the last moments, and of what follows: what may come back."""
+        words = [s.piece.spoken for s in self._segments if s.end_ms > self._position_ms - 2 * timings.ECHO_TAIL_MS]
+        return " ".join(dict.fromkeys(words))
+
     def reference(self) -> bytes:
         """The 20 ms of agent audio that ended at the last reported play position; empty when none was played."""
         end_ms = self._reported_ms + self._offset_ms
