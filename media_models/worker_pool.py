@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -199,6 +200,7 @@ class WorkerPool:
             self._options.encode(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # see media_models.blas
             start_new_session=True,  # Ctrl-C in the terminal is for the server, which lets calls finish first
         )
         worker = _Worker(process)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from core.errors import ConfigurationError
 from media_models.agreement import LocalAgreement
+from media_models.blas import use_one_blas_thread
 from media_models.decode_queue import DecodeQueue
 from media_models.ports import Transcript
 from media_models.segments import frame_levels_dbfs, split_point
@@ -174,6 +175,7 @@ class FasterWhisperRecognizer:
 
     def _loaded(self) -> WhisperModel:
         if self._model is None:
+            use_one_blas_thread()
             kind: type[WhisperModel] = WhisperModel
             if self.profile.trim_padding_frames:
                 frames = self.profile.trim_padding_frames
