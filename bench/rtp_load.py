@@ -97,7 +97,8 @@ def receive(caller: Caller) -> None:
             packet = read_rtp(caller.rtp.recv(2000))
         except BlockingIOError:
             return
-        if packet is not None:
+        # RTCP for a neighbour, whose port is one below, is no audio.
+        if packet is not None and packet.payload_type == 8:
             caller.arrivals.append(time.monotonic())
             caller.sequences.append(packet.sequence)
 

@@ -228,7 +228,8 @@ class SdpEndpoint:
 
     def _path(self, description: SessionDescription, media: SdpMedia) -> MediaPath | None:
         address = description.address_of(media)
-        if address is None:
+        if address is None or (":" in address) != (":" in self._host):
+            # Our sockets have one address family; a path to the other cannot be sent to.
             return None
         codecs = media.codecs()
         ours = {codec.name: codec for codec in self._codecs}

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from core.errors import AppError
 from core.metrics import Metrics
 from telephony.codecs import G711, g711_codecs
 from telephony.media_clock import MediaClock
@@ -113,6 +114,10 @@ class UserAgent:
     @property
     def calls(self) -> int:
         return len(self._calls)
+
+    @property
+    def calls_now(self) -> tuple[SipCall, ...]:
+        return tuple(self._calls.values())
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that is kept, named, and whose death is logged."""
@@ -291,10 +296,19 @@ class UserAgent:
 
     def established(self, call: SipCall, info: CallInfo) -> None:
         self._meter.invite("accepted")
-        tap = self._tap_factory(info) if self._tap_factory is not None else None
-        leg = self._begin(call, info, tap)
+        leg = self._begin(call, info, self._open_tap(info))
         assert self._handler is not None
         self.spawn(self._handle(leg, call, self._handler), f"call-{info.call_id}")
+
+    def _open_tap(self, info: CallInfo) -> MediaTap | None:
+        if self._tap_factory is None:
+            return None
+        try:
+            return self._tap_factory(info)
+        except (OSError, AppError):
+            # A caller is worth more than her recording: a full or missing disk is noted, and the call is taken.
+            _log.exception("call_not_recorded", call_id=info.call_id)
+            return None
 
     def _begin(self, call: SipCall, info: CallInfo, tap: MediaTap | None) -> SipCallLeg:
         leg = call.leg = SipCallLeg(info, call.rtp, self.clock, call, tap, self._no_media_s)

@@ -13,6 +13,7 @@ import pytest
 
 from telephony.codecs import pcma
 from telephony.sip.leg import SipCallLeg
+from telephony.sip.message import SipResponse, read_message
 from telephony.sip.ua import SipServer
 from telephony.sip.uas import Admission, Answer, Refuse
 from voice.ports import AudioIn, CallInfo, CallLeg, Dtmf, HungUp, LegEvent
@@ -173,3 +174,73 @@ async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - the other side is a process, it sets no event
             await asyncio.sleep(0.02)
+
+
+class RawPeer:
+    """A UDP socket that speaks SIP by hand."""
+
+    def __init__(self, server: SipServer) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.to = ("127.0.0.1", server.port)
+
+    def request(
+        self,
+        method: str,
+        *,
+        branch: str = "z9hG4bK-1",
+        cseq: int = 1,
+        to_tag: str = "",
+        extra: str = "",
+        body: str = "",
+    ) -> bytes:
+        tag = f";tag={to_tag}" if to_tag else ""
+        content = "Content-Type: application/sdp\r\n" if body else ""
+        return (
+            f"{method} sip:echo@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch}\r\n"
+            f"From: <sip:raw@127.0.0.1>;tag=raw\r\nTo: <sip:echo@127.0.0.1>{tag}\r\nCall-ID: raw-{self.port}\r\n"
+            f"CSeq: {cseq} {method}\r\nContact: <sip:raw@127.0.0.1:{self.port}>\r\nMax-Forwards: 70\r\n{extra}{content}"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+    def sdp(self, port: int = 45_000) -> str:
+        return f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendto(data, self.to)
+
+    async def receive(self, wait_s: float) -> list[SipResponse]:
+        """All responses that come within wait_s."""
+        return [message for message in await self.receive_all(wait_s) if isinstance(message, SipResponse)]
+
+    async def receive_all(self, wait_s: float) -> list[object]:
+        loop = asyncio.get_running_loop()
+        found: list[object] = []
+        try:
+            async with asyncio.timeout(wait_s):
+                while True:
+                    found.append(read_message(await loop.sock_recv(self.socket, 65_535)))
+        except TimeoutError:
+            return found
+
+    def close(self) -> None:
+        self.socket.close()
+
+    @staticmethod
+    def bind_pair() -> tuple[socket.socket, socket.socket]:
+        """An even port for RTP and the next one for RTCP."""
+        while True:
+            rtp, rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+            port = free_port() & ~1
+            try:
+                rtp.bind(("127.0.0.1", port))
+                rtcp.bind(("127.0.0.1", port + 1))
+            except OSError:
+                rtp.close()
+                rtcp.close()
+                continue
+            rtp.setblocking(False)
+            rtcp.setblocking(False)
+            return rtp, rtcp

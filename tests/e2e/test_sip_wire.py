@@ -11,64 +11,11 @@ import pytest
 from core.metrics import Metrics
 from telephony.codecs import pcma
 from telephony.rtp.packet import write_rtp
-from telephony.sip.message import SipResponse, read_message
+from telephony.sip.message import SipResponse
 from telephony.sip.trunk import SourcePolicy
 from telephony.sip.ua import SipClient, SipServer
-from tests.e2e.sip_bench import DialPlan, running_server, tone, tone_share, until
+from tests.e2e.sip_bench import DialPlan, RawPeer, running_server, tone, tone_share, until
 from voice.ports import AudioIn, CallLeg, HangUpReason, HungUp
-
-
-class RawPeer:
-    """A UDP socket that speaks SIP by hand."""
-
-    def __init__(self, server: SipServer) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.to = ("127.0.0.1", server.port)
-
-    def request(
-        self,
-        method: str,
-        *,
-        branch: str = "z9hG4bK-1",
-        cseq: int = 1,
-        to_tag: str = "",
-        extra: str = "",
-        body: str = "",
-    ) -> bytes:
-        tag = f";tag={to_tag}" if to_tag else ""
-        content = "Content-Type: application/sdp\r\n" if body else ""
-        return (
-            f"{method} sip:echo@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch}\r\n"
-            f"From: <sip:raw@127.0.0.1>;tag=raw\r\nTo: <sip:echo@127.0.0.1>{tag}\r\nCall-ID: raw-{self.port}\r\n"
-            f"CSeq: {cseq} {method}\r\nContact: <sip:raw@127.0.0.1:{self.port}>\r\nMax-Forwards: 70\r\n{extra}{content}"
-            f"Content-Length: {len(body)}\r\n\r\n{body}"
-        ).encode()
-
-    def sdp(self, port: int = 45_000) -> str:
-        return f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendto(data, self.to)
-
-    async def receive(self, wait_s: float) -> list[SipResponse]:
-        """All responses that come within wait_s."""
-        return [message for message in await self.receive_all(wait_s) if isinstance(message, SipResponse)]
-
-    async def receive_all(self, wait_s: float) -> list[object]:
-        loop = asyncio.get_running_loop()
-        found: list[object] = []
-        try:
-            async with asyncio.timeout(wait_s):
-                while True:
-                    found.append(read_message(await loop.sock_recv(self.socket, 65_535)))
-        except TimeoutError:
-            return found
-
-    def close(self) -> None:
-        self.socket.close()
 
 
 @pytest.fixture
