@@ -342,9 +342,17 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
         case Written(bookings):
             owner = bookings[0].client_id if bookings else None
             return replace(
-                base, caller=replace(state.caller, client_id=owner or state.caller.client_id), wish=kept(state.wish), goal=Goal.NONE, written=(*state.written, Goal.BOOK), last_plan=plan, outcome=Outcome.BOOKED,
-                bookings=None, target=bookings[0].id if bookings else None, answered=(*state.answered, "booked"),
-            )  # fmt: skip
+                base,
+                caller=replace(state.caller, client_id=owner or state.caller.client_id),
+                wish=kept(state.wish),
+                goal=Goal.NONE,
+                written=(*state.written, Goal.BOOK),
+                last_plan=plan,
+                outcome=Outcome.BOOKED,
+                bookings=None,
+                target=bookings[0].id if bookings else None,
+                answered=(*state.answered, "booked"),
+            )
         case Refused(reason):
             return replace(base, refused=(*state.refused, plan.start), answered=(*state.answered, f"refused:{reason}"))
         case Unknown():

@@ -18,8 +18,8 @@ from agent.understanding import Intent
 
 
 def leaves_first(view: View) -> Move | None:
-    """A farewell is stronger than an unfinished wish, and weaker than one that was voiced in the same breath. Bare thanks
-    to a question mean «not now»: no second push, the door stays open."""
+    """A farewell is stronger than an unfinished wish, and weaker than one voiced in the same breath. Bare thanks to
+    a question mean «not now»: no second push, the door stays open."""
     if not view.heard.intents or view.state.goal not in (Goal.NONE, Goal.BOOK, Goal.WAITLIST):
         return None
     if view.hears(Intent.BYE) and view.heard.intents[0] in (Intent.BYE, Intent.THANKS):

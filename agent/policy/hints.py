@@ -36,7 +36,7 @@ def nearest(text: str) -> bool:
 
 
 def bare_number(text: str) -> int | None:
-    """The first number, in digits or words, of an answer to «сколько лет?», «на сколько минут?»; None: there is none."""
+    """The first number, in digits or words, of an answer to «сколько лет?»; None: there is none."""
     found = numbers(tokenize(clean(text)))
     return int(found[0].value) if found else None
 

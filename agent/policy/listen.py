@@ -54,7 +54,8 @@ def _goal(state: DialogueState, view: View) -> DialogueState:
         return state  # what is said about a booking that exists, services included, is about that booking
     state = replace(
         state, goal=goal, offers=(), chosen=None, read_back=None, agreed=False, search=None, tries=0, refused=(),
-        colleague_refused=False, suggested_staff=(), question=Question.NONE if goal is not Goal.BOOK else state.question,
+        colleague_refused=False, suggested_staff=(),
+        question=Question.NONE if goal is not Goal.BOOK else state.question,
     )  # fmt: skip
     if goal is Goal.BOOK and state.written:
         state = replace(state, wish=kept(state.wish), target=None)

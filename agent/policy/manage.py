@@ -106,9 +106,9 @@ def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueS
     if state.goal is not Goal.RESCHEDULE:
         return state
     day, moment = heard.day, heard.time
-    if heard.booked_day is None and day is not None and day.first == day.last == start.date() and moment is not None:
-        if moment.at == start.time():
-            day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
+    names_old_day = heard.booked_day is None and day is not None and day.first == day.last == start.date()
+    if names_old_day and moment is not None and moment.at == start.time():
+        day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
     staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates if s != booking.staff_id)
     wish = VisitWish(day=day, time=moment, staff=staff, staff_named=bool(staff), hair_long=state.wish.hair_long)
     shift = next(
@@ -208,10 +208,11 @@ def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
     base = replace(state, chosen=None, read_back=None, agreed=False, offers=(), search=None)
     match result:
         case Written():
-            outcome = Outcome.CHANGED if state.goal is Goal.CHANGE else Outcome.RESCHEDULED
+            changed = state.goal is Goal.CHANGE
+            outcome, mark = (Outcome.CHANGED, "changed") if changed else (Outcome.RESCHEDULED, "moved")
             return replace(
                 base, goal=Goal.NONE, written=(*state.written, Goal.RESCHEDULE), last_plan=plan, outcome=outcome,
-                bookings=None, answered=(*state.answered, "changed" if state.goal is Goal.CHANGE else "moved"), wish=VisitWish(),
+                bookings=None, answered=(*state.answered, mark), wish=VisitWish(),
             )  # fmt: skip
         case Refused(reason) if is_slot_gone(result):
             return replace(base, refused=(*state.refused, plan.start), answered=(*state.answered, f"refused:{reason}"))
@@ -322,8 +323,10 @@ def late(view: View) -> Move | None:
     name = member.name if member is not None else ""
     if not state.has_told("late_noted"):
         text = view.say.late_note(minutes)
-        task = Task(TaskKind.MESSAGE_TO_STAFF, view.say.late_task(minutes, booking), None, state.caller.phone, booking.id,
-                    booking.staff_id)  # fmt: skip
+        words = view.say.late_task(minutes, booking)
+        task = Task(
+            TaskKind.MESSAGE_TO_STAFF, words, None, state.caller.phone, booking_id=booking.id, staff_id=booking.staff_id
+        )
         fits = minutes <= view.salon.rules.late_grace_min
         papers = Paperwork(Outcome.LATE_NOTICE, (), (task,), (task,))
         if not fits:
@@ -337,10 +340,8 @@ def late(view: View) -> Move | None:
     if minutes <= view.salon.rules.late_grace_min:
         return Ask((view.say.late_fine(name),), Question.NONE, Expect.FREE, replace(state, goal=Goal.NONE))
     if state.has_told("late_checked"):
-        return Ask(
-            (view.say.late_too_much(name, view.salon.rules.late_grace_min, booking),), Question.CANCEL_OR_MOVE, Expect.FREE,
-            replace(state, goal=Goal.LATE),
-        )  # fmt: skip
+        text = view.say.late_too_much(name, view.salon.rules.late_grace_min, booking)
+        return Ask((text,), Question.CANCEL_OR_MOVE, Expect.FREE, replace(state, goal=Goal.LATE))
     return _check_slack(view, booking, minutes)
 
 

@@ -1,4 +1,4 @@
-"""When a person must take over: transfer in her hours, else a task with a promised time. Also who is sent off kindly."""
+"""When a person must take over: transfer in her hours, else a task with a promised time. And who is sent off kindly."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -116,9 +116,8 @@ def message_for_person(view: View) -> Move | None:
         people = state.wish.people or 0
         if kind is None and people >= view.salon.rules.group_from:
             kind = TaskKind.GROUP_REQUEST
-        if kind is None or (
-            state.has_told(f"task:{kind}") and not view.hears(*(i for i, k in TASK_BY_INTENT if k is kind))
-        ):
+        voiced = any(k is kind for intent, k in TASK_BY_INTENT if view.hears(intent))
+        if kind is None or (state.has_told(f"task:{kind}") and not voiced):
             return None
         return Note(replace(state, goal=Goal.TASK, message=MessageDraft(kind)))
     draft = state.message
@@ -146,9 +145,12 @@ def _write_task(view: View, state: DialogueState) -> Move:
     def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
         mark = f"task:{promised.isoformat()}"
         return replace(
-            before.tell(f"task:{draft.kind}"), message=replace(draft, written=True), goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN,
+            before.tell(f"task:{draft.kind}"),
+            message=replace(draft, written=True),
+            goal=Goal.NONE,
+            outcome=Outcome.HANDED_TO_ADMIN,
             answered=(*before.answered, mark),
-        )  # fmt: skip
+        )
 
     return Use("task", lambda tools: tools.task(task, Outcome.HANDED_TO_ADMIN), absorb)
 

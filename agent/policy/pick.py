@@ -23,11 +23,11 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
         return fitting[0] if fitting and _certain(fitting, state.offers, view) else None
     if negative:
         return None
-    if view.hears(Intent.AFFIRM, Intent.CHOOSE) or heard.any_time or heard.any_staff:
-        # A bare yes to two offers is asked once more; the second time it means the first.
-        if len(state.offers) == 1 or heard.any_time or heard.any_staff or state.tries > 0:
-            return state.offers[0]
-    return None
+    anything = heard.any_time or heard.any_staff
+    if not anything and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
+        return None
+    # A bare yes to two offers is asked once more; the second time it means the first.
+    return state.offers[0] if anything or len(state.offers) == 1 or state.tries > 0 else None
 
 
 def _certain(fitting: list[Plan], offers: tuple[Plan, ...], view: View) -> bool:

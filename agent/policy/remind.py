@@ -44,8 +44,13 @@ def remind(view: View) -> Move | None:
 
         def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
             if isinstance(result, Written):
-                return replace(before, goal=Goal.NONE, outcome=Outcome.CONFIRMED, written=(*before.written, Goal.REMIND),
-                               answered=(*before.answered, "confirmed"))  # fmt: skip
+                return replace(
+                    before,
+                    goal=Goal.NONE,
+                    outcome=Outcome.CONFIRMED,
+                    written=(*before.written, Goal.REMIND),
+                    answered=(*before.answered, "confirmed"),
+                )
             return replace(before, goal=Goal.NONE).tell("crm_down")
 
         return Use("confirm_visit", lambda tools: tools.confirm_visit(booking.id, papers), absorb)

@@ -181,8 +181,8 @@ class English:
     def nothing_free(self, wish: VisitWish) -> str:
         if wish.day is not None:
             return (
-                f"Nothing is free {self._date(wish.day.first)}. I can put you on the waiting list: it is not a booking. "
-                "Shall I?"
+                f"Nothing is free {self._date(wish.day.first)}. I can put you on the waiting list: it is not a "
+                "booking. Shall I?"
             )
         return "Nothing is free in the next days. Which other day would suit you?"
 
@@ -238,8 +238,9 @@ class English:
     def booked(self, state: DialogueState) -> tuple[str, ...]:
         assert state.last_plan is not None
         plan = state.last_plan
+        who = self._staff(plan.parts[0].staff_id)
         return (
-            f"Done, you are booked {self._day(plan.start)} {self._at(plan.start)} with {self._staff(plan.parts[0].staff_id)}.",
+            f"Done, you are booked {self._day(plan.start)} {self._at(plan.start)} with {who}.",
             f"Our address: {latin(self.salon.profile.address)}. A confirmation will come by message.",
         )
 
@@ -467,10 +468,11 @@ class English:
         return f"I have passed it on. We will call you back {self._until(due)}."
 
     def draft_task(self, state: DialogueState, text: str) -> str:
-        return f"Журнал не отвечал. Клиент: {state.caller.name or 'не назвался'} (говорит по-английски). Сказано: {text[:300]}"
+        who = state.caller.name or "не назвался"
+        return f"Журнал не отвечал. Клиент: {who} (говорит по-английски). Сказано: {text[:300]}"
 
     def journal_down(self, due: datetime) -> str:
-        return f"Our book does not answer right now. I have passed your request on; we will contact you {self._until(due)}."
+        return f"Our book does not answer right now. I passed your request on; we will contact you {self._until(due)}."
 
     def waitlist_intro(self) -> str:
         return "I will put you on the waiting list: it is not a booking, but we will tell you. What is your name?"
@@ -510,7 +512,8 @@ class English:
 
     def task_unknown(self, plan: Plan, name: str) -> str:
         start = self.salon.local(plan.start).strftime("%d.%m %H:%M")
-        return f"Проверить запись и подтвердить клиенту (говорит по-английски): {start}, {self._staff(plan.parts[0].staff_id)}."
+        who = self._staff(plan.parts[0].staff_id)
+        return f"Проверить запись и подтвердить клиенту (говорит по-английски): {start}, {who}."
 
 
 def cap(text: str) -> str:

@@ -176,10 +176,9 @@ class Russian(RussianVisits):
         if part.service_ids != booking.service_ids:
             names = join_and([lower_first(short(self.salon.service(s).name)) for s in part.service_ids])
             length = self.phrases.say_duration(plan.end - plan.start)
-            return (
-                f"Меняю запись: {self._day(plan.start)} {self._at(plan.start)} "
-                f"{self.phrases.to_master(self._staff(part.staff_id))}, {names}, {length}, {self.phrases.say_price(plan.price)}."
-            )
+            who = self.phrases.to_master(self._staff(part.staff_id))
+            when = f"{self._day(plan.start)} {self._at(plan.start)}"
+            return f"Меняю запись: {when} {who}, {names}, {length}, {self.phrases.say_price(plan.price)}."
         old = f"{self._day(booking.start)} {self._at(booking.start)}"
         new = f"{self._day(plan.start, 'на')}, {self._at(plan.start)}"
         who = self.phrases.to_master(self._staff(part.staff_id))
@@ -284,7 +283,8 @@ class Russian(RussianVisits):
         match kind:
             case TaskKind.MEDICAL_QUESTION:
                 return (
-                    "По здоровью подскажет только специалист: он перезвонит и скажет, что возможно, например коррекция без краски.",
+                    "По здоровью подскажет только специалист: он перезвонит и скажет, что возможно, "
+                    "например коррекция без краски.",
                     f"Передать вопрос?{tail}",
                 )
             case TaskKind.GROUP_REQUEST:

@@ -7,6 +7,7 @@ from zlib import crc32
 
 from agent.language.ru.morph import Case, Gender
 from agent.language.ru.phrases import RussianPhrases, join_and, lower_first
+from agent.language.ru.spoken import to_speech
 from agent.model import Channel, Conversation
 from agent.policy.stages import Stage
 from agent.salon import Salon
@@ -32,7 +33,7 @@ class RussianVisits:
         return options[crc32(f"{self.conversation.id}{self.turn}{key}".encode()) % len(options)]
 
     def spoken(self, text: str) -> str:
-        return text
+        return to_speech(text)
 
     def gender_of(self, name: str) -> str:
         gender = self.phrases.gender_of(name)
@@ -135,7 +136,10 @@ class RussianVisits:
         price = min(service.offers, key=lambda o: o.price.amount.minor).price
         free = visit.offers[0].price
         cost = "она бесплатная" if free.amount.minor == 0 else f"она стоит {self.phrases.say_price(free)}"
-        text = f"{short(service.name)} стоит {self.phrases.say_price(price)}, точную сумму назовёт мастер на консультации, {cost}."
+        text = (
+            f"{short(service.name)} стоит {self.phrases.say_price(price)}, "
+            f"точную сумму назовёт мастер на консультации, {cost}."
+        )
         if service.deposit is not None:
             text += f" Для самого окрашивания нужна предоплата {self.phrases.say_money(service.deposit)}."
         return f"{text} Записать вас на консультацию?"
@@ -149,7 +153,8 @@ class RussianVisits:
         )
         if not others:
             return f"{rule} Для такого возраста мастера у нас, к сожалению, нет. Чем ещё помочь?"
-        return f"{rule} Могу записать {' или '.join(self.phrases.to_master(self._first(n)) for n in others[:2])}. Подойдёт?"
+        who = " или ".join(self.phrases.to_master(self._first(n)) for n in others[:2])
+        return f"{rule} Могу записать {who}. Подойдёт?"
 
     def master_does_not(self, name: str, others: Sequence[str]) -> str:
         return f"{self._first(name)} этого не делает. Это делают {join_and([self._first(n) for n in others])}."
@@ -204,7 +209,10 @@ class RussianVisits:
     def nothing_free(self, wish: VisitWish) -> str:
         if wish.day is not None:
             day = self.phrases.say_period(wish.day.first, wish.day.last, self.today)
-            return f"{cap(day)} свободного времени нет. Могу внести вас в лист ожидания: это не запись, но если место освободится, сообщим. Внести?"
+            return (
+                f"{cap(day)} свободного времени нет. Могу внести вас в лист ожидания: это не запись, "
+                "но если место освободится, сообщим. Внести?"
+            )
         return "Свободного времени в ближайшие дни нет. Назовите, пожалуйста, другой день."
 
     def ask_phone(self, *, again: bool) -> str:
@@ -318,7 +326,8 @@ class RussianVisits:
 
     def confirmation(self, plan: Plan, prepay: Money | None) -> str:
         lines = [
-            f"{cap(self._day(part.start))}, {self._at(part.start)}: {self._names(part)}, мастер {self._staff(part.staff_id)}."
+            f"{cap(self._day(part.start))}, {self._at(part.start)}: {self._names(part)}, "
+            f"мастер {self._staff(part.staff_id)}."
             for part in plan.parts
         ]
         lines.append(f"Стоимость {self.phrases.say_price(plan.price)}. {self.salon.profile.address}")

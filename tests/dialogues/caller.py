@@ -10,10 +10,14 @@ from typing import Any
 
 from agent.model import Expect
 
-MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
+MONTHS = (
+    "января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября",
+    "декабря",
+)  # fmt: skip
 ENGLISH_MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 STAFF = {
     "anna": r"\bанн|\banna", "maria": r"\bмари|\bmaria", "igor": r"\bигор|\bigor", "olga": r"\bольг|\bolga",
     "svetlana": r"\bсветлан|\bsvetlana", "vera": r"\bвер[аыеуо]|\bvera",

@@ -121,7 +121,9 @@ class _Table:
             self.played.transcript.append(f">> {words}")
             history.append(Utterance(Speaker.CALLER, words, self.now))
         said, expect = [], Expect.FREE
-        async for event in self.agent.reply(replace(self.conversation, history=tuple(history)), Turn(kind, self.now, words)):
+        async for event in self.agent.reply(
+            replace(self.conversation, history=tuple(history)), Turn(kind, self.now, words)
+        ):
             match event:
                 case Say(sentence, expect, _):
                     said.append(sentence)

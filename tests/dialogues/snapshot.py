@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,7 +35,8 @@ def of_memory(salon: MemorySalon) -> State:
     clients = {str(k): {"name": c.name, "phone": c.phone.e164 if c.phone else None} for k, c in salon.clients.items()}
     waitlist = [
         {
-            "client": w.client_id, "services": list(w.service_ids), "date": w.day.isoformat(), "staff": list(w.staff_ids),
+            "client": w.client_id, "services": list(w.service_ids), "date": w.day.isoformat(),
+            "staff": list(w.staff_ids),
             "after": w.not_before.strftime("%H:%M") if w.not_before else None,
         }
         for w in salon.waitlist
@@ -61,7 +63,9 @@ def faults(before: State, after: State, expected: dict[str, Any]) -> list[str]:
         found += _chain_faults(created, expected["chain"]["max_gap_min"])
     found += _changes(before, after, expected)
     fits_wish = lambda got, want: _wish_fits(got, want, after)  # noqa: E731
-    found += _match_lists("wait-list wish", after.waitlist[len(before.waitlist) :], expected.get("waitlist", []), fits_wish)
+    found += _match_lists(
+        "wait-list wish", after.waitlist[len(before.waitlist) :], expected.get("waitlist", []), fits_wish
+    )
     return found
 
 
@@ -132,7 +136,7 @@ def _wish_fits(got: dict[str, Any], want: dict[str, Any], state: State) -> bool:
 
 def _chain_faults(created: list[dict[str, Any]], max_gap_min: int) -> list[str]:
     ordered = sorted(created, key=lambda b: b["start"])
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         gap = datetime.fromisoformat(second["start"]) - datetime.fromisoformat(first["end"])
         if not timedelta() <= gap <= timedelta(minutes=max_gap_min):
             return [f"the gap between the parts is {gap}"]

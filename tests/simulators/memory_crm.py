@@ -256,7 +256,8 @@ class MemorySalon:
         for part in draft.plan.parts:
             booking = Booking(
                 BookingId(f"NB{len(self.bookings) + 1}"), draft.client_id, part.staff_id, part.service_ids, part.start,
-                part.end, draft.status, part.price, draft.staff_locked, draft.for_whom, draft.certificate, draft.comment,
+                part.end, draft.status, part.price, draft.staff_locked, draft.for_whom, draft.certificate,
+                draft.comment,
                 visit,
             )  # fmt: skip
             self.bookings[booking.id] = booking
