@@ -1,50 +1,67 @@
-"""All intents of a turn, strongest first: fixed phrases by rule, facts that were read, the rest by the classifier."""
+"""All intents of a turn, strongest first: sure phrases by rule, then the classifier, then hints and facts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from agent.language.ru.intent_rules import rule_intents
+from agent.language.ru.classifier import load_classifier
+from agent.language.ru.cues import load_cues
+from agent.language.ru.features import FeatureMaker
+from agent.language.ru.intent_rules import IntentRules
+from agent.language.ru.morph import Morphology
+from agent.language.text import Token
 from agent.model import Expect
-from agent.understanding import Intent
+from agent.understanding import Context, Intent, Understood
 
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What was read before the intents are decided."""
-
-    expect: Expect
-    service: bool
-    staff: bool
-    day: bool
-    time: bool
-    name: bool
-    phone: bool
-    choice: bool
+SURE = 0.45
+"""From this probability on the classifier's first choice counts beside the rules (precision about 0.85 held out)."""
+_POLITE = frozenset({Intent.GREET, Intent.THANKS, Intent.BYE})
+"""Said around the matter: they come last when there is a matter."""
+_ANSWERS = frozenset({Intent.AFFIRM, Intent.DENY})
+_GRAVE = frozenset(
+    {Intent.ABUSE, Intent.ATTACK, Intent.SPAM, Intent.HUMAN, Intent.COMPLAINT, Intent.OFFICIAL, Intent.WRONG_NUMBER, Intent.JOB,
+     Intent.CANCEL, Intent.OTHER_CLIENT_DATA, Intent.OTHER_LANGUAGE, Intent.NO_RECORDING, Intent.DATA_REQUEST}
+)  # fmt: skip
+"""They change the course of a call: a guess must be surer."""
+GRAVE_SURE = 0.65
 
 
 class IntentReader:
-    def read(self, text: str, scene: Scene) -> tuple[Intent, ...]:
-        found = rule_intents(text)
-        first = text.split(" ", 1)[0] if text else ""
-        if first in (
-            "да",
-            "ага",
-            "угу",
-            "конечно",
-            "хорошо",
-            "подходит",
-            "верно",
-            "ок",
-            "давайте",
-            "подойдет",
-            "согласна",
-            "согласен",
-        ):
-            found.insert(0, Intent.AFFIRM)
-        if first in ("нет", "не", "неа"):
-            found.insert(0, Intent.DENY)
-        facts = (
-            (scene.choice, Intent.CHOOSE), (scene.phone, Intent.GIVE_PHONE), (scene.name, Intent.GIVE_NAME),
-            (scene.day, Intent.GIVE_DATE), (scene.time, Intent.GIVE_TIME), (scene.service, Intent.BOOK),
-        )  # fmt: skip
-        found.extend(intent for given, intent in facts if given)
-        return tuple(dict.fromkeys(found))
+    def __init__(self, morphology: Morphology) -> None:
+        self._rules = IntentRules()
+        self._classifier = load_classifier(FeatureMaker(morphology, self._rules, load_cues()))
+
+    def read(
+        self, tokens: Sequence[Token], slots: Mapping[int, str], raw: str, facts: Understood, context: Context
+    ) -> tuple[Intent, ...]:
+        """Intents of the turn. `facts`: what was read already; `slots`: what each token was read as."""
+        if not tokens and not raw.strip():
+            return ()
+        sure = self._rules.sure(facts.text)
+        hints = self._rules.hints(facts.text)
+        guess, probability = self._classifier.probabilities(tokens, slots, raw)[0]
+        needed = GRAVE_SURE if guess in _GRAVE else SURE
+        guessed = [guess] if probability >= needed and not (guess in _GRAVE and _answers(context)) else []
+        matter = [intent for intent in sure if intent not in _POLITE]
+        answers = [intent for intent in hints if intent in _ANSWERS]
+        rest = [intent for intent in hints if intent not in _ANSWERS and intent not in _POLITE]
+        polite = [intent for intent in (*sure, *hints) if intent in _POLITE]
+        given = _given(facts)
+        found = [*matter, *answers, *guessed, *rest, *given] if _short(tokens) else [*matter, *guessed, *rest, *answers, *given]
+        return tuple(dict.fromkeys([*found, *polite]))
+
+
+def _short(tokens: Sequence[Token]) -> bool:
+    return len(tokens) <= 7
+
+
+def _answers(context: Context) -> bool:
+    return context.expect in (Expect.NAME, Expect.PHONE, Expect.CHOICE, Expect.DATE_TIME)
+
+
+def _given(facts: Understood) -> list[Intent]:
+    """Intents that follow from what was read."""
+    given = (
+        (facts.choice is not None, Intent.CHOOSE), (bool(facts.phone_digits) or facts.phone_is_caller, Intent.GIVE_PHONE),
+        (facts.name is not None, Intent.GIVE_NAME), (facts.day is not None or facts.any_day, Intent.GIVE_DATE),
+        (facts.time is not None or facts.any_time, Intent.GIVE_TIME), (bool(facts.certificate), Intent.CERTIFICATE),
+    )  # fmt: skip
+    return [intent for is_given, intent in given if is_given]

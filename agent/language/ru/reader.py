@@ -1,6 +1,6 @@
 """Reads one Russian turn: spans first (phones, ages, days, times), then people and services, then intents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ from agent.language.ru import answers
 from agent.language.ru.clock import clock_at
 from agent.language.ru.completeness import is_complete
 from agent.language.ru.dates import DayItem, find_days
-from agent.language.ru.intents import IntentReader, Scene
+from agent.language.ru.intents import IntentReader
 from agent.language.ru.morph import Morphology
 from agent.language.ru.name_words import load_name_words
 from agent.language.ru.people import FoundName, NameFinder, find_age, find_people, find_relation
@@ -23,6 +23,21 @@ from agent.model import Expect
 from agent.understanding import Context, Lexicon, Understood
 
 
+@dataclass(slots=True)
+class _Spans:
+    """Which tokens were read, and as what."""
+
+    slots: dict[int, str] = field(default_factory=dict)
+
+    def add(self, name: str, start: int, end: int) -> None:
+        for index in range(start, end):
+            self.slots[index] = name
+
+    @property
+    def taken(self) -> frozenset[int]:
+        return frozenset(self.slots)
+
+
 @dataclass(frozen=True, slots=True)
 class SalonWords:
     """The matchers made from one lexicon."""
@@ -32,12 +47,12 @@ class SalonWords:
 
 
 class RussianReader:
-    def __init__(self, morphology: Morphology) -> None:
+    def __init__(self, morphology: Morphology, *, intents: bool = True) -> None:
         self._morph = morphology
         self._service_words = load_service_words()
         self._name_words = load_name_words()
         self._names = NameFinder(morphology, self._name_words)
-        self._intents = IntentReader()
+        self._intents = IntentReader(morphology) if intents else None
 
     def prepare(self, lexicon: Lexicon) -> SalonWords:
         """Describes a salon's services and masters once (about 5 ms for six masters)."""
@@ -49,53 +64,62 @@ class RussianReader:
     def read(
         self, tokens: tuple[Token, ...], raw: str, salon: SalonWords, context: Context, at: datetime
     ) -> Understood:
+        facts, slots = self.facts(tokens, raw, salon, context, at)
+        if self._intents is None:
+            return facts
+        return replace(facts, intents=self._intents.read(tokens, slots, raw, facts, context))
+
+    def facts(
+        self, tokens: tuple[Token, ...], raw: str, salon: SalonWords, context: Context, at: datetime
+    ) -> tuple[Understood, dict[int, str]]:
+        """Everything but the intents, and what each token was read as: day, time, service, staff, name, phone…"""
         now = at.astimezone(ZoneInfo(context.timezone))
         text = join(tokens)
-        taken: set[int] = set()
+        spans = _Spans()
 
         certificate, start, end = answers.read_certificate(tokens, text)
-        taken.update(range(start, end))
-        run = self._phone(tokens, text, context, taken)
+        spans.add("certificate", start, end)
+        run = self._phone(tokens, text, context, spans)
         if run is not None:
-            taken.update(range(run.start, run.end))
+            spans.add("phone", run.start, run.end)
         age, start, end = find_age(tokens)
-        taken.update(range(start, end))
+        spans.add("age", start, end)
         people, start, end = find_people(tokens)
-        taken.update(range(start, end))
+        spans.add("people", start, end)
         late_by, start, end = answers.read_late_by(tokens)
-        taken.update(range(start, end))
+        spans.add("delay", start, end)
 
         choice = answers.read_choice(text) if context.expect is Expect.CHOICE else None
-        days = self._days(tokens, now, taken)
+        days = self._days(tokens, now, spans.taken)
         day = sort_out(days, tokens)
         for item in days:
-            taken.update(range(item.start, item.end))
-        times = self._times(tokens, now, context, taken, days)
+            spans.add("day" if item.wish is not None else "badday", item.start, item.end)
+        times = self._times(tokens, now, context, spans.taken, days)
         moment = sort_out(times, tokens)
         for time_item in times:
-            taken.update(range(time_item.start, time_item.end))
+            spans.add("time", time_item.start, time_item.end)
 
-        masters = salon.staff.find(tokens, frozenset(taken))
-        found_name = self._names.find(tokens, expected=context.expect is Expect.NAME, taken=taken)
+        masters = salon.staff.find(tokens, spans.taken)
+        found_name = self._names.find(tokens, expected=context.expect is Expect.NAME, taken=spans.taken)
         masters = [m for m in masters if not _is_caller(m, found_name, context)]
-        name = found_name.name if found_name is not None and not _inside_staff(found_name, masters) else None
-        staff_positions = {index for m in masters for index in range(m.start, m.end)}
-        services = salon.services.find(tokens, frozenset(taken | staff_positions))
+        if found_name is not None and any(m.start < found_name.end and found_name.start < m.end for m in masters):
+            found_name = None
+        for master in masters:
+            spans.add("staff", master.start, master.end)
+        if found_name is not None:
+            spans.add("name", found_name.start, found_name.end)
+        services = salon.services.find(tokens, spans.taken)
+        for service in services:
+            spans.add("service", service.start, service.end)
 
         relation, relation_gender = find_relation(tokens)
+        digits = run.digits if run is not None else ""
         day_wish = day.wish.wish if day.wish is not None else None
         time_wish = moment.wish.wish if moment.wish is not None else None
-        digits = run.digits if run is not None else ""
-        phone = as_phone(digits, plus=run.plus) if run is not None else None
-        scene = Scene(
-            expect=context.expect, service=bool(services), staff=bool(masters), day=day_wish is not None,
-            time=time_wish is not None, name=name is not None, phone=bool(digits), choice=choice is not None,
-        )  # fmt: skip
-        heard = scene.service or scene.staff or scene.day or scene.time or scene.name or scene.phone or scene.choice
-        return Understood(
+        heard = bool(services or masters or day_wish or time_wish or found_name or digits or choice is not None)
+        understood = Understood(
             text=text,
             language="ru",
-            intents=self._intents.read(text, scene),
             services=tuple(found.mention for found in services),
             staff=tuple(found.mention for found in masters),
             any_staff=any_staff(text),
@@ -110,8 +134,8 @@ class RussianReader:
             refused_days=tuple(item.wish for item in day.refused if item.wish is not None),
             other_times=tuple(item.wish for item in moment.others),
             refused_times=tuple(item.wish for item in moment.refused),
-            name=name,
-            phone=phone,
+            name=found_name.name if found_name is not None else None,
+            phone=as_phone(digits, plus=run.plus) if run is not None else None,
             phone_digits=digits,
             phone_is_caller=answers.is_this_number(text) and not digits,
             age=age,
@@ -125,18 +149,21 @@ class RussianReader:
             order_any=answers.is_order_any(text),
             complete=is_complete(tokens, raw, context.expect, len(context.phone_known + digits), heard),
         )
+        return understood, spans.slots
 
-    def _phone(self, tokens: tuple[Token, ...], text: str, context: Context, taken: set[int]) -> DigitRun | None:
+    def _phone(self, tokens: tuple[Token, ...], text: str, context: Context, spans: _Spans) -> DigitRun | None:
         if context.expect is Expect.PHONE:
             minimum = 1
         elif "номер" in text or "телефон" in text:
             minimum = 5
         else:
             minimum = MIN_UNASKED
-        runs = [run for run in find_runs(tokens, minimum=minimum) if not taken.intersection(range(run.start, run.end))]
+        runs = [
+            run for run in find_runs(tokens, minimum=minimum) if not spans.taken.intersection(range(run.start, run.end))
+        ]
         return runs[-1] if runs else None
 
-    def _days(self, tokens: tuple[Token, ...], now: datetime, taken: set[int]) -> list[DayItem]:
+    def _days(self, tokens: tuple[Token, ...], now: datetime, taken: frozenset[int]) -> list[DayItem]:
         """Days, with clock phrases that hold an ordinal («половина шестого») kept apart."""
         clock: set[int] = set(taken)
         for index in range(len(tokens)):
@@ -146,7 +173,7 @@ class RussianReader:
         return find_days(tokens, now, clock)
 
     def _times(
-        self, tokens: tuple[Token, ...], now: datetime, context: Context, taken: set[int], days: list[DayItem]
+        self, tokens: tuple[Token, ...], now: datetime, context: Context, taken: frozenset[int], days: list[DayItem]
     ) -> list[TimeItem]:
         scene = TimeScene(
             opens=context.opens,
@@ -175,7 +202,3 @@ def _is_caller(master: FoundStaff, name: FoundName | None, context: Context) -> 
         return False
     overlap = master.start < name.end and name.start < master.end
     return overlap and master.weak and (name.certain or context.expect is Expect.NAME)
-
-
-def _inside_staff(name: FoundName, masters: list[FoundStaff]) -> bool:
-    return any(master.start < name.end and name.start < master.end for master in masters)

@@ -1,0 +1,64 @@
+"""What the intent classifier sees of a turn: hints, rules, lemmas, and the facts already read in their places."""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from agent.language.ru.cues import Cues
+from agent.language.ru.intent_rules import IntentRules
+from agent.language.ru.morph import Morphology
+from agent.language.text import Token
+
+BUCKETS = 1 << 15
+"""Features are hashed into so many columns: the weights stay small and new words need no vocabulary."""
+
+
+class FeatureMaker:
+    def __init__(self, morphology: Morphology, rules: IntentRules, cues: Cues) -> None:
+        self._morph = morphology
+        self._rules = rules
+        self._cues = cues
+
+    def columns(self, tokens: Sequence[Token], slots: Mapping[int, str], raw: str) -> list[int]:
+        """Column numbers, sorted, without repetition. `slots` says what a token was read as: day, time, service…"""
+        return sorted({zlib.crc32(name.encode()) % BUCKETS for name in self._names(tokens, slots, raw)})
+
+    def _names(self, tokens: Sequence[Token], slots: Mapping[int, str], raw: str) -> Iterable[str]:
+        text = " ".join(token.text for token in tokens)
+        shape = _shape([token.text for token in tokens], slots, self._morph)
+        yield "bias"
+        yield f"length {min(len(tokens), 12)}"
+        for mark in "?!*":
+            if mark in raw:
+                yield f"mark {mark}"
+        for index, intent in enumerate(self._rules.sure(text)):
+            yield f"rule {intent.value}"
+            if index == 0:
+                yield f"first {intent.value}"
+        for intent in self._rules.hints(text):
+            yield f"hint {intent.value}"
+        for name in self._cues.found(raw.lower().replace("ё", "е")):
+            yield f"cue {name}"
+        for name in self._cues.words(raw.lower().replace("ё", "е")):
+            yield f"said {name}"
+        for unit in shape:
+            yield f"s {unit}"
+        for first, second in zip(["^", *shape], [*shape, "$"], strict=True):
+            yield f"t {first} {second}"
+        if shape:
+            yield f"start {shape[0]}"
+            yield f"end {shape[-1]}"
+        for name in set(slots.values()):
+            yield f"has {name}"
+        yield f"slots {' '.join(sorted(set(slots.values())))}"
+
+
+def _shape(words: Sequence[str], slots: Mapping[int, str], morphology: Morphology) -> list[str]:
+    """Lemmas, with what was read folded into its name: «запишите на <day> на <service>»."""
+    shape: list[str] = []
+    for index, word in enumerate(words):
+        slot = slots.get(index)
+        unit = f"<{slot}>" if slot else "<n>" if word.isdigit() else morphology.lemma(word)
+        if slot and shape and shape[-1] == unit:
+            continue
+        shape.append(unit)
+    return shape
