@@ -147,7 +147,11 @@ class _Run:
             return move
         if not _same_question(self.before, move.state, move.question):
             return move
-        return stuck(view) if self.before.tries + 1 > TRIES_BEFORE_STUCK else move
+        if self.before.tries + 1 > TRIES_BEFORE_STUCK:
+            return stuck(view)
+        if self.before.tries + 1 == TRIES_BEFORE_STUCK and self.context.turn.kind in WORDED:
+            return replace(move, lines=(view.say.way_out(admin_now=view.admin_on_duty), *move.lines))
+        return move
 
     # --- inputs --------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ def know_service(view: View) -> Move | None:
             return Tell(lines, state)
         return Ask((*lines, view.say.ask_service(again=False)), Question.SERVICE, Expect.SERVICE, state)
     if not found.services and not found.open:
-        again = state.question is Question.SERVICE and state.tries > 0
+        again = state.question is Question.SERVICE
         return Ask((view.say.ask_service(again=again),), Question.SERVICE, Expect.SERVICE, state)
     return None
 
@@ -169,7 +169,7 @@ def know_day(view: View) -> Move | None:
     wish = view.state.wish
     if wish.day is not None or wish.any_day or (wish.time is not None and wish.any_time):
         return None
-    again = view.state.question is Question.DAY and view.state.tries > 0
+    again = view.state.question is Question.DAY
     return Ask(
         (view.say.ask_day(with_time=wish.time is None, again=again),), Question.DAY, Expect.DATE_TIME, view.state
     )

@@ -43,7 +43,6 @@ def known(caller: Caller, client: Client) -> Caller:
 def name_and_phone(view: View) -> Move | None:
     """Of a person whom the CRM does not know. The number on the display is not asked for."""
     state, caller = view.state, view.state.caller
-    again = state.tries > 0
     if caller.client_id is not None:
         return None
     if caller.phone is None:
@@ -53,13 +52,13 @@ def name_and_phone(view: View) -> Move | None:
                 return Note(replace(state, caller=replace(caller, phone=number, digits="")))
             return Ask((view.say.ask_rest_of_phone(caller.digits),), Question.PHONE, Expect.PHONE, state)
         return Ask(
-            (view.say.ask_phone(again=again and state.question is Question.PHONE),), Question.PHONE, Expect.PHONE, state
+            (view.say.ask_phone(again=state.question is Question.PHONE),), Question.PHONE, Expect.PHONE, state
         )
     if not caller.phone_confirmed:
         return Ask((view.say.phone_right(caller.phone),), Question.PHONE_RIGHT, Expect.YES_NO, state)
     if not caller.name:
         return Ask(
-            (view.say.ask_name(again=again and state.question is Question.NAME),), Question.NAME, Expect.NAME, state
+            (view.say.ask_name(again=state.question is Question.NAME),), Question.NAME, Expect.NAME, state
         )
     return None
 

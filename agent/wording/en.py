@@ -438,6 +438,9 @@ class English:
     def apology_and_promise(self, due: datetime) -> str:
         return f"I am very sorry about that. The administrator will contact you {self._until(due)}."
 
+    def way_out(self, *, admin_now: bool) -> str:
+        return "If you prefer a person, say \"administrator\"."
+
     def stuck_transfer(self) -> tuple[str, ...]:
         return ("I do not want to get it wrong, so I am connecting you to the administrator.",)
 

@@ -262,6 +262,11 @@ class Russian(RussianVisits):
     def apology_and_promise(self, due: datetime) -> str:
         return f"Мне очень жаль, что так вышло. Передам администратору, с вами свяжутся {self._hour(due)}."
 
+    def way_out(self, *, admin_now: bool) -> str:
+        if admin_now:
+            return "Если удобнее, скажите «администратор», и я соединю."
+        return "Если удобнее, скажите «администратор», и я передам вашу просьбу."
+
     def stuck_transfer(self) -> tuple[str, ...]:
         return ("Боюсь ошибиться, поэтому соединяю с администратором.",)
 

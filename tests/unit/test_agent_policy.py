@@ -153,8 +153,8 @@ async def test_the_hour_after_six_is_never_rounded_down(table, listener, salon):
 
 
 async def test_must_leave_by_counts_for_the_end_of_the_visit(table, listener):
-    listener.means("мужская завтра до полдвенадцатого", Intent.BOOK, services=(wants("мужская", "men"),), day=on(TOMORROW),
-                   time=TimeWish(done_by=time(11, 30)))  # fmt: skip
+    listener.means("мужская завтра до полдвенадцатого", Intent.BOOK, services=(wants("мужская", "men"),),
+                   day=on(TOMORROW), time=TimeWish(done_by=time(11, 30)))  # fmt: skip
     assert all(t <= "10:45" for t in times(await table.says("мужская завтра до полдвенадцатого")))
 
 
@@ -173,16 +173,16 @@ async def test_preferred_master_other_days_before_a_colleague(table, listener, s
 
 
 async def test_a_master_who_does_not_do_it_is_named_and_others_are_offered(table, listener):
-    listener.means("к Ольге на мужскую завтра", Intent.BOOK, services=(wants("мужская", "men"),), staff=(names("olga"),),
-                   day=on(TOMORROW))  # fmt: skip
+    listener.means("к Ольге на мужскую завтра", Intent.BOOK, services=(wants("мужская", "men"),),
+                   staff=(names("olga"),), day=on(TOMORROW))  # fmt: skip
     said = await table.says("к Ольге на мужскую завтра")
     assert "Ольга этого не делает" in said
     assert times(said)
 
 
 async def test_naming_a_master_that_we_proposed_does_not_lock_the_visit(table, listener, salon):
-    listener.means("сына к Игорю завтра в час", Intent.BOOK, services=(wants("подстричь", "men", "child"),), for_whom="сын",
-                   staff=(names("igor"),), day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
+    listener.means("сына к Игорю завтра в час", Intent.BOOK, services=(wants("подстричь", "men", "child"),),
+                   for_whom="сын", staff=(names("igor"),), day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
     listener.means("четыре", age=4)
     listener.means("давайте к Марии", Intent.AFFIRM, staff=(names("maria"),))
     listener.means("Миша", Intent.GIVE_NAME, name="Миша")
@@ -397,7 +397,8 @@ async def test_no_shows_ask_for_a_prepayment_without_reproach(agent, clock, list
 async def test_a_certificate_travels_with_the_booking(table, listener, salon):
     salon.certificates["G-1"] = Certificate("G-1", date(2027, 3, 1), Money.roubles(5000))
     listener.means("сертификат, к Игорю завтра в час", Intent.CERTIFICATE, Intent.BOOK, certificate="G-1",
-                   services=(wants("мужская", "men"),), staff=(names("igor"),), day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
+                   services=(wants("мужская", "men"),), staff=(names("igor"),), day=on(TOMORROW),
+                   time=TimeWish(at=time(13)))  # fmt: skip
     assert "5000" in await table.says("сертификат, к Игорю завтра в час")
     assert "остаток 3200" in await table.says("Сергей")
     await table.says("да")
@@ -420,8 +421,8 @@ async def test_a_price_question_invites_once_and_keeps_the_door_open(table, list
 
 
 async def test_english_from_the_first_english_phrase_to_the_message(table, listener, salon):
-    listener.means("a men's haircut tomorrow at one with Igor", Intent.BOOK, language="en", services=(wants("haircut", "men"),),
-                   staff=(names("igor"),), day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
+    listener.means("a men's haircut tomorrow at one with Igor", Intent.BOOK, language="en",
+                   services=(wants("haircut", "men"),), staff=(names("igor"),), day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
     listener.means("Tom Becker", Intent.GIVE_NAME, language="en", name="Tom Becker")
     listener.means("yes", Intent.AFFIRM, language="en")
     for line in ("a men's haircut tomorrow at one with Igor", "Tom Becker", "yes"):
