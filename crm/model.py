@@ -142,7 +142,11 @@ class VisitPart:
 
 @dataclass(frozen=True, slots=True)
 class SlotQuery:
-    """A search for plans: every part, one after another, on one day."""
+    """A search for plans: every part, one after another, on one day.
+
+    Neighbouring parts that one master does without a gap come back as one part of the plan, because they are one
+    booking; so a plan may have fewer parts than the query.
+    """
 
     parts: tuple[VisitPart, ...]
     first_day: date
@@ -157,6 +161,8 @@ class SlotQuery:
     any_order: bool = True
     max_gap: timedelta = timedelta(minutes=15)
     limit: int = 50
+    per_start: int | None = None
+    """At most so many plans that begin at the same time (other masters, other order); None: all of them."""
     ignore_bookings: tuple[BookingId, ...] = ()
     """Bookings that count as free: those being moved."""
 
