@@ -22,11 +22,14 @@ _MAX_DELAY_MS = 620
 _FAINT_DB = -22.0
 """Against the loudest played frame of the last 620 ms."""
 _SIMILAR = 0.5
+_SIMILAR_THROUGHOUT = 0.7
+_ESTABLISHED_FRAMES = 4
 _LOUDEST_ECHO_DB = -8.0
 """Against the matching stretch of what was played: what comes back louder is a caller."""
 _NOTHING_RMS = 20.0
 """In s16 units, about -64 dBFS: below it nothing was played."""
-_RETURN_MARGIN_DB = 6.0
+_RETURN_MARGIN_DB = 3.0
+_SIMILAR_ON_KNOWN_PATH = 0.4
 
 
 def _narrow(pcm: bytes, rate_hz: int) -> npt.NDArray[np.float32]:
@@ -51,6 +54,7 @@ class EchoGate:
         self._played: deque[bytes] = deque([silent] * self._frames, maxlen=self._frames)
         self._played_dbfs: deque[float] = deque([-96.0] * (_MAX_DELAY_MS // FRAME_MS), maxlen=_MAX_DELAY_MS // FRAME_MS)
         self._return_db: float | None = None
+        self._caller_frames = 0
 
     @property
     def path_known(self) -> bool:
@@ -70,14 +74,24 @@ class EchoGate:
 
     def is_echo(self, voiced_ms: int, level_dbfs: float) -> bool:
         """Whether the newest voiced_ms of the microphone are an echo; level_dbfs: of its last frame."""
+        if voiced_ms <= FRAME_MS:
+            self._caller_frames = 0
+        echo = self._judge(voiced_ms, level_dbfs)
+        self._caller_frames = 0 if echo else self._caller_frames + 1
+        return echo
+
+    def _judge(self, voiced_ms: int, level_dbfs: float) -> bool:
         loudest_dbfs = max(self._played_dbfs)
         if loudest_dbfs < -60.0:
             return False
-        if level_dbfs < loudest_dbfs + _FAINT_DB:
+        # A voice that has been a caller's for a while stays one through its faint syllables.
+        established = self._caller_frames >= _ESTABLISHED_FRAMES
+        if not established and level_dbfs < loudest_dbfs + _FAINT_DB:
             return True
-        return self._similar(max(2, min(voiced_ms, _WINDOW_MS) // FRAME_MS))
+        similar = _SIMILAR_THROUGHOUT if established else _SIMILAR
+        return self._similar(max(2, min(voiced_ms, _WINDOW_MS) // FRAME_MS), similar)
 
-    def _similar(self, frames: int) -> bool:
+    def _similar(self, frames: int, similar: float) -> bool:
         mic = _narrow(b"".join(list(self._mic)[-frames:]), self._rate_hz)
         played = _narrow(b"".join(list(self._played)[-(frames + _MAX_DELAY_MS // FRAME_MS) :]), self._rate_hz)
         mic_energy = float(mic @ mic)
@@ -94,12 +108,17 @@ class EchoGate:
         match = np.where(loud, np.abs(dots) / np.sqrt(np.maximum(energies, 1.0) * mic_energy), 0.0)
         best = int(match.argmax())
         level_db = 10.0 * math.log10(mic_energy / float(energies[best]))
-        if float(match[best]) >= _SIMILAR and level_db <= _LOUDEST_ECHO_DB:
+        if float(match[best]) >= similar and level_db <= _LOUDEST_ECHO_DB:
             known = self._return_db
-            self._return_db = level_db if known is None else 0.9 * known + 0.1 * level_db
+            if known is None or level_db < known:
+                self._return_db = level_db
+            elif level_db <= known + _RETURN_MARGIN_DB:
+                self._return_db = 0.9 * known + 0.1 * level_db
             return True
-        if self._return_db is None:
+        if self._return_db is None or similar > _SIMILAR:
             return False
         # The path is known: a dispersed echo is less similar, but no louder than the path allows.
         against_loudest_db = 10.0 * math.log10(mic_energy / float(energies.max()))
-        return float(match[best]) >= _SIMILAR / 2 and against_loudest_db <= self._return_db + _RETURN_MARGIN_DB
+        return (
+            float(match[best]) >= _SIMILAR_ON_KNOWN_PATH and against_loudest_db <= self._return_db + _RETURN_MARGIN_DB
+        )
