@@ -142,8 +142,8 @@ async def test_lookup_shows_the_one_row_and_writes_nothing(
 async def test_timeline_is_append_only(database: Database, company: CompanyScope) -> None:
     async with database.company(company) as conn:
         await conn.execute(
-            "insert into timeline_events (company_id, conversation_id, kind, at) "
-            "values ($1, gen_random_uuid(), 'started', now())",
+            "insert into timeline_events (company_id, event_id, conversation_id, kind, at) "
+            "values ($1, gen_random_uuid(), gen_random_uuid(), 'started', now())",
             company.company_id,
         )
     for statement in ("update timeline_events set kind = 'ended'", "delete from timeline_events"):

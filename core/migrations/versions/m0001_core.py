@@ -96,15 +96,20 @@ create index conversations_recent on conversations (company_id, started_at desc,
 create table timeline_events (
     company_id       uuid not null references companies on delete cascade,
     id               bigint generated always as identity,
+    event_id         uuid not null,
     conversation_id  uuid not null,
     kind             text not null,
     at               timestamptz not null,
     call_ms          integer,
     data             jsonb not null default '{}',
     recorded_at      timestamptz not null default clock_timestamp(),
-    primary key (company_id, conversation_id, id)
+    primary key (company_id, conversation_id, id),
+    unique (company_id, event_id)
 );
+create index timeline_events_feed on timeline_events (company_id, id);
 comment on table timeline_events is 'Append-only. The application may insert and read.';
+comment on column timeline_events.id is 'The order of events inside a conversation.';
+comment on column timeline_events.event_id is 'Given by the writer: a batch whose answer was lost is sent again.';
 
 create table outbox (
     company_id  uuid not null references companies on delete cascade,

@@ -1,0 +1,311 @@
+"""The salon's book: built-in journal, booking intents, wait-list, tasks, messages, certificates."""
+
+from alembic import op
+
+from core.migrations.tenant import enable_company_rls, run_sql
+
+revision = "0002_crm"
+down_revision = "0001_core"
+branch_labels = None
+depends_on = None
+
+_JOURNAL = """
+create table salon_profiles (
+    company_id  uuid primary key references companies on delete cascade,
+    profile     jsonb not null
+);
+comment on table salon_profiles is 'Address, hours, payment and rules of a salon, as crm.journal.codec writes them.';
+
+create table journal_services (
+    company_id          uuid not null references companies on delete cascade,
+    id                  text not null check (id <> ''),
+    name                text not null check (name <> ''),
+    position            integer not null default 0,
+    duration_min        integer not null check (duration_min > 0),
+    buffer_min          integer not null default 0 check (buffer_min >= 0),
+    variant_of          text,
+    variant_kind        text,
+    max_age             integer check (max_age >= 0),
+    deposit_minor       bigint check (deposit_minor >= 0),
+    currency            text not null default 'RUB',
+    consultation_first  boolean not null default false,
+    active              boolean not null default true,
+    primary key (company_id, id),
+    foreign key (company_id, variant_of) references journal_services
+);
+
+create table journal_staff (
+    company_id   uuid not null references companies on delete cascade,
+    id           text not null check (id <> ''),
+    name         text not null check (name <> ''),
+    role         text not null default '',
+    position     integer not null default 0,
+    child_from   integer check (child_from >= 0),
+    active       boolean not null default true,
+    primary key (company_id, id)
+);
+
+create table journal_offers (
+    company_id    uuid not null references companies on delete cascade,
+    service_id    text not null,
+    staff_id      text not null,
+    duration_min  integer not null check (duration_min > 0),
+    price_minor   bigint not null check (price_minor >= 0),
+    starting_at   boolean not null default false,
+    primary key (company_id, service_id, staff_id),
+    foreign key (company_id, service_id) references journal_services on delete cascade,
+    foreign key (company_id, staff_id) references journal_staff on delete cascade
+);
+comment on column journal_offers.starting_at is 'True for a price "from": the exact sum is named by the master only.';
+
+create table journal_hours (
+    company_id  uuid not null references companies on delete cascade,
+    staff_id    text not null,
+    weekday     integer check (weekday between 1 and 7),
+    day         date,
+    kind        text not null check (kind in ('work', 'break', 'off')),
+    start_min   integer not null default 0,
+    end_min     integer not null default 1440,
+    check ((weekday is null) <> (day is null)),
+    check (kind <> 'off' or day is not null),
+    check (0 <= start_min and start_min < end_min and end_min <= 1440),
+    foreign key (company_id, staff_id) references journal_staff on delete cascade
+);
+create index journal_hours_staff on journal_hours (company_id, staff_id);
+comment on table journal_hours is
+    'Wall clock, minutes after midnight: by ISO weekday, or by day; a day with rows replaces its weekday as a whole.';
+
+create table journal_clients (
+    company_id  uuid not null references companies on delete cascade,
+    id          text not null check (id <> ''),
+    name        text not null,
+    note        text not null default '',
+    no_shows    integer not null default 0 check (no_shows >= 0),
+    blocked     boolean not null default false,
+    language    text not null default 'ru',
+    created_at  timestamptz not null default now(),
+    primary key (company_id, id)
+);
+
+create table journal_client_phones (
+    company_id  uuid not null references companies on delete cascade,
+    client_id   text not null,
+    phone       text not null check (phone ~ '^[+][0-9]{5,15}$'),
+    position    integer not null default 0,
+    primary key (company_id, client_id, phone),
+    foreign key (company_id, client_id) references journal_clients on delete cascade
+);
+create index journal_client_phones_phone on journal_client_phones (company_id, phone);
+comment on table journal_client_phones is 'One client may have several phones, and a family may share one.';
+
+create table journal_passes (
+    company_id  uuid not null references companies on delete cascade,
+    client_id   text not null,
+    service_id  text not null,
+    left_count  integer not null check (left_count >= 0),
+    primary key (company_id, client_id, service_id),
+    foreign key (company_id, client_id) references journal_clients on delete cascade,
+    foreign key (company_id, service_id) references journal_services
+);
+
+create table journal_bookings (
+    company_id    uuid not null references companies on delete cascade,
+    id            text not null check (id <> ''),
+    client_id     text,
+    staff_id      text not null,
+    service_ids   text[] not null check (cardinality(service_ids) > 0),
+    starts_at     timestamptz not null,
+    ends_at       timestamptz not null,
+    occupied      tstzrange not null,
+    resource_id   bigint not null,
+    status        text not null,
+    active        boolean not null
+        generated always as (status in ('booked', 'waiting_prepay', 'confirmed', 'arrived')) stored,
+    price_minor   bigint not null check (price_minor >= 0),
+    currency      text not null default 'RUB',
+    starting_at   boolean not null default false,
+    staff_locked  boolean not null default false,
+    for_whom      text not null default '',
+    certificate   text not null default '',
+    comment       text not null default '',
+    visit_id      text not null default '',
+    late_cancel   boolean,
+    marker        text not null default '',
+    created_at    timestamptz not null default now(),
+    changed_xid   xid8 not null default pg_current_xact_id(),
+    primary key (company_id, id),
+    foreign key (company_id, client_id) references journal_clients,
+    foreign key (company_id, staff_id) references journal_staff,
+    check (starts_at < ends_at),
+    check (lower(occupied) = starts_at and upper(occupied) >= ends_at),
+    constraint journal_bookings_no_overlap
+        exclude using gist (int8range(resource_id, resource_id, '[]') with &&, occupied with &&) where (active)
+);
+create index journal_bookings_staff on journal_bookings (company_id, staff_id, starts_at);
+create index journal_bookings_client on journal_bookings (company_id, client_id, starts_at);
+create index journal_bookings_changes on journal_bookings (company_id, changed_xid, id);
+create index journal_bookings_marker on journal_bookings (company_id, marker) where marker <> '';
+comment on column journal_bookings.occupied is 'The visit with the cleaning time after it.';
+comment on column journal_bookings.resource_id is
+    'The master as a number, crm.resources.resource_id: gist has no equality for text without an extension.';
+comment on column journal_bookings.changed_xid is
+    'Last writer. The change feed shows rows of finished transactions only, so a late commit is never skipped.';
+
+create function journal_bookings_touch() returns trigger language plpgsql as $$
+begin
+    new.changed_xid := pg_current_xact_id();
+    return new;
+end
+$$;
+create trigger journal_bookings_touch before update on journal_bookings
+    for each row execute function journal_bookings_touch();
+
+create table journal_writes (
+    company_id   uuid not null references companies on delete cascade,
+    marker       text not null check (marker <> ''),
+    booking_ids  text[] not null,
+    written_at   timestamptz not null default now(),
+    primary key (company_id, marker)
+);
+comment on table journal_writes is 'What each marker wrote: the same marker never writes twice.';
+"""
+
+_BESIDE = """
+create table certificates (
+    company_id    uuid not null references companies on delete cascade,
+    number        text not null check (number <> ''),
+    valid_until   date not null,
+    amount_minor  bigint check (amount_minor >= 0),
+    service_id    text,
+    used_minor    bigint not null default 0 check (used_minor >= 0),
+    currency      text not null default 'RUB',
+    primary key (company_id, number),
+    check ((amount_minor is null) <> (service_id is null))
+);
+
+create table waitlist (
+    company_id       uuid not null references companies on delete cascade,
+    id               text not null,
+    conversation_id  uuid not null,
+    client_id        text not null,
+    service_ids      text[] not null check (cardinality(service_ids) > 0),
+    day              date not null,
+    staff_ids        text[] not null default '{}',
+    not_before       time,
+    done_by          time,
+    created_at       timestamptz not null,
+    fingerprint      text not null,
+    primary key (company_id, id),
+    unique (company_id, conversation_id, fingerprint)
+);
+create index waitlist_day on waitlist (company_id, day);
+
+create table salon_tasks (
+    company_id       uuid not null references companies on delete cascade,
+    id               text not null,
+    conversation_id  uuid not null,
+    kind             text not null,
+    text             text not null,
+    due              timestamptz,
+    phone            text,
+    booking_id       text,
+    staff_id         text,
+    created_at       timestamptz not null,
+    done_at          timestamptz,
+    fingerprint      text not null,
+    primary key (company_id, id),
+    unique (company_id, conversation_id, fingerprint)
+);
+create index salon_tasks_open on salon_tasks (company_id, created_at) where done_at is null;
+
+create table client_messages (
+    company_id       uuid not null references companies on delete cascade,
+    id               text not null,
+    conversation_id  uuid not null,
+    kind             text not null,
+    phone            text,
+    text             text not null,
+    channel          text not null,
+    not_before       timestamptz,
+    created_at       timestamptz not null,
+    fingerprint      text not null,
+    primary key (company_id, id),
+    unique (company_id, conversation_id, fingerprint)
+);
+comment on column client_messages.fingerprint is
+    'Digest of the content: written twice in one conversation it is one record. The same for tasks and the wait-list.';
+"""
+
+_INTENTS = """
+create table booking_intents (
+    company_id       uuid not null references companies on delete cascade,
+    id               uuid not null,
+    conversation_id  uuid not null,
+    kind             text not null check (kind in ('book', 'reschedule', 'cancel')),
+    wish_hash        text not null,
+    generation       integer not null default 0,
+    marker           text not null unique,
+    state            text not null check (state in ('held', 'sending', 'unknown', 'confirmed', 'rejected')),
+    version          integer not null default 0,
+    reason           text,
+    target           text not null default '',
+    plan             jsonb not null default '[]',
+    booking_ids      text[] not null default '{}',
+    deadline         timestamptz not null,
+    created_at       timestamptz not null,
+    sent_at          timestamptz,
+    settled_at       timestamptz,
+    primary key (company_id, id),
+    unique (company_id, conversation_id, wish_hash, generation)
+);
+create index booking_intents_open on booking_intents (company_id, deadline)
+    where state in ('held', 'sending', 'unknown');
+create index booking_intents_lost on booking_intents (company_id, sent_at) where reason = 'lost';
+comment on column booking_intents.deadline is 'When a held intent lapses, or when a sent one must be known.';
+comment on column booking_intents.target is 'The booking to move or to cancel.';
+
+create table booking_holds (
+    company_id   uuid not null references companies on delete cascade,
+    intent_id    uuid not null,
+    resource_id  bigint not null,
+    during       tstzrange not null,
+    foreign key (company_id, intent_id) references booking_intents on delete cascade,
+    constraint booking_holds_no_overlap
+        exclude using gist (int8range(resource_id, resource_id, '[]') with &&, during with &&)
+);
+create index booking_holds_intent on booking_holds (company_id, intent_id);
+comment on table booking_holds is
+    'Time promised to an intent that is not settled: one row a master. Deleted once the CRM itself holds the time.';
+"""
+
+TABLES = (
+    "salon_profiles",
+    "journal_services",
+    "journal_staff",
+    "journal_offers",
+    "journal_hours",
+    "journal_clients",
+    "journal_client_phones",
+    "journal_passes",
+    "journal_bookings",
+    "journal_writes",
+    "certificates",
+    "waitlist",
+    "salon_tasks",
+    "client_messages",
+    "booking_intents",
+    "booking_holds",
+)
+
+
+def upgrade() -> None:
+    for script in (_JOURNAL, _BESIDE, _INTENTS):
+        run_sql(op, script)
+    for table in TABLES:
+        enable_company_rls(op, table)
+
+
+def downgrade() -> None:
+    for table in reversed(TABLES):
+        run_sql(op, f"drop table {table};")
+    run_sql(op, "drop function journal_bookings_touch();")
