@@ -49,6 +49,9 @@ class InboundStream:
         self._impatience = 0
 
     def set_format(self, audio_format: AudioFormat) -> None:
+        """After a re-INVITE; what is buffered in another code is dropped."""
+        if audio_format.codec is not self._format.codec:
+            self.jitter.reset()
         self._format = audio_format
 
     def push(self, packet: RtpPacket, now_s: float) -> str | None:

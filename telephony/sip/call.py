@@ -77,11 +77,13 @@ class SipCall:
     # --- the far end's requests ---
 
     def on_ack(self, request: SipRequest) -> None:
+        first = self.invite is not None
         if self.invite is not None:
             self._host.transport.acknowledged(self.invite)
             self.invite = None
         if self._ended:
-            self._part()
+            if first:
+                self._part()
             return
         self.rtp.guard.open_window(asyncio.get_running_loop().time())
         if not self._offer_pending:

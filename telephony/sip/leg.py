@@ -1,11 +1,10 @@
 """A SIP call as the CallLeg that voice speaks to: ticked by the media clock, never blocking."""
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 from telephony.codecs import SILENCE
+from telephony.leg_queue import LegEvents
 from telephony.media_clock import MediaClock
 from telephony.rtp.session import RtpSession
 from telephony.sip.playout import HangUp, Mark, PlayQueue, Transfer
@@ -13,8 +12,6 @@ from voice.ports import FRAME_MS, AudioIn, CallInfo, Dtmf, HangUpReason, HungUp,
 
 TAIL_TICKS = 6
 """120 ms of silence after the last word before BYE: the far end's jitter buffer has to play it first."""
-MAX_QUEUED_EVENTS = 3000
-"""One minute. A consumer further behind loses the oldest audio rather than the process its memory."""
 NO_MEDIA_S = 30.0
 """A caller from whom nothing comes for so long is gone: the call is ended (its BYE got lost)."""
 _WATCH_TICKS = 50
@@ -22,11 +19,15 @@ _WATCH_TICKS = 50
 
 class MediaTap(Protocol):
     """Where a recording gets both sides of a call, as heard: 20 ms of s16le, 8 kHz mono, at milliseconds since the
-    answer. Called on the media clock: it must not block."""
+    answer. Called on the media clock: it must not block. voice.recording.journal.RecordingJournal is one."""
 
     def caller(self, at_ms: int, pcm: bytes) -> None: ...
 
     def agent(self, at_ms: int, pcm: bytes) -> None: ...
+
+    def close(self) -> None:
+        """The call is over."""
+        ...
 
 
 class CallControl(Protocol):
@@ -35,48 +36,6 @@ class CallControl(Protocol):
     def hang_up(self, reason: HangUpReason) -> None: ...
 
     def transfer(self, target: str) -> None: ...
-
-
-class _Events:
-    """A bounded stream for one consumer; cheaper than asyncio.Queue, which matters 5,000 times a second."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._items: deque[LegEvent] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._ended = False
-        self.dropped = 0
-
-    def put(self, event: LegEvent) -> None:
-        items = self._items
-        if len(items) >= MAX_QUEUED_EVENTS and isinstance(event, AudioIn):
-            self._drop_oldest_audio()
-        items.append(event)
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _drop_oldest_audio(self) -> None:
-        for index, event in enumerate(self._items):
-            if isinstance(event, AudioIn):
-                del self._items[index]
-                self.dropped += 1
-                return
-
-    def __aiter__(self) -> AsyncIterator[LegEvent]:
-        return self
-
-    async def __anext__(self) -> LegEvent:
-        if self._ended:
-            raise StopAsyncIteration
-        while not self._items:
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        event = self._items.popleft()
-        self._ended = isinstance(event, HungUp)
-        return event
 
 
 class SipCallLeg:
@@ -98,7 +57,7 @@ class SipCallLeg:
         self._tap = tap
         self._no_media_s = no_media_s
         self._queue = PlayQueue()
-        self._events = _Events(asyncio.get_running_loop())
+        self._events = LegEvents()
         self._first_index: int | None = None
         self._ended = False
         self._leaving_ticks = -1
@@ -118,7 +77,7 @@ class SipCallLeg:
         return self._held
 
     def events(self) -> AsyncIterator[LegEvent]:
-        return self._events
+        return aiter(self._events)
 
     def play(self, pcm: bytes) -> None:
         if not self._ended:
@@ -165,6 +124,8 @@ class SipCallLeg:
         self._ended = True
         self._clock.remove(self)
         self._events.put(HungUp(reason))
+        if self._tap is not None:
+            self._tap.close()
 
     # --- the clock's side ---
 

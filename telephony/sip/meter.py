@@ -16,9 +16,15 @@ class CallMeter:
         self._metrics = metrics
 
     def invite(self, verdict: str, reason: str = "") -> None:
-        """verdict: raw, valid, accepted, rejected; reason: the status of a rejection."""
+        """verdict: raw, valid, rejected; reason: the status of a rejection."""
         if self._metrics is not None:
             self._metrics.sip_invites_total.labels(verdict, reason).inc()
+
+    def accepted(self, setup_s: float) -> None:
+        """An INVITE was answered setup_s after it came."""
+        if self._metrics is not None:
+            self._metrics.sip_invites_total.labels("accepted", "").inc()
+            self._metrics.call_setup_seconds.observe(setup_s)
 
     def began(self, call: SipCall) -> None:
         if self._metrics is not None:

@@ -16,6 +16,8 @@ T2_S = 4.0
 T4_S = 5.0
 TIMEOUT_S = 64 * T1_S
 """Timers B, D, F, H, J, L, M for UDP."""
+RING_LIMIT_S = 300.0
+"""An INVITE of which nobody decides for so long is forgotten; callers give up after three minutes (timer C)."""
 MAGIC_COOKIE = "z9hG4bK"
 MAX_SERVER_TRANSACTIONS = 20_000
 """Bounds the memory that a flood can take: about 40 MB."""
@@ -171,7 +173,13 @@ class TransactionLayer:
             return []
         transaction = ServerTransaction(request, source, key, response_target(request, source))
         self._servers[key] = transaction
+        # Nothing may stay for ever, also what is never answered: a flood would eat the memory.
+        self._expire(transaction, now_s + (RING_LIMIT_S if transaction.is_invite else TIMEOUT_S))
         return [RequestArrived(transaction)]
+
+    def knows(self, request: SipRequest) -> bool:
+        """A repetition of a request that is being dealt with."""
+        return server_key(request) in self._servers
 
     def _repeated(self, known: ServerTransaction, request: SipRequest, now_s: float) -> list[Action]:
         if request.method == "ACK":

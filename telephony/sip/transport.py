@@ -19,6 +19,7 @@ from telephony.sip.message import (
     encode,
     read_message,
     respond,
+    response_target,
     stamp_received,
 )
 from telephony.sip.transaction import (
@@ -41,6 +42,7 @@ RESOLVE_DEADLINE_S = 5.0
 _DSCP_CS3 = 24 << 2
 """Class selector 3 for signalling (RFC 4594), in the upper six bits of the TOS byte."""
 _RECEIVE_BUFFER_BYTES = 1024 * 1024
+_OPENING = (b"INVITE ", b"OPTIONS ", b"REGISTER ", b"SUBSCRIBE ", b"MESSAGE ")
 SUPPORTED = frozenset({"timer", "100rel"})
 
 _log = structlog.get_logger(__name__)
@@ -176,8 +178,7 @@ class SipTransport:
     def _receive(self, data: bytes, source: Address) -> None:
         source = source[0], source[1]
         self.received += 1
-        is_response = data[:4].upper() == b"SIP/"
-        if not is_response and not self.policy.may_send(source[0]):
+        if data[:4].upper() != b"SIP/" and not self._may_enter(data, source[0]):
             return
         try:
             message = read_message(data)
@@ -192,6 +193,13 @@ class SipTransport:
             self.unreadable += 1
             _log.exception("sip_message_failed", source_host=source[0])
 
+    def _may_enter(self, data: bytes, host: str) -> bool:
+        """Decided on the first bytes: a flood must cost less than reading it."""
+        if not self.policy.may_send(host):
+            return False
+        opens_something = data.startswith(_OPENING)
+        return not (opens_something and self.policy.is_banned(host, self._now()))
+
     def _receive_request(self, request: SipRequest, source: Address) -> None:
         if not can_be_answered(request):
             self.unreadable += 1
@@ -199,9 +207,15 @@ class SipTransport:
         stamp_received(request, source)
         fault = check(request, SUPPORTED)
         if fault is None:
+            if self._is_new(request) and not self.policy.may_invite(source[0], self._now()):
+                return
             self._act(self.layer.receive_request(request, source, self._now()))
         elif request.method != "ACK":
             self._refuse(request, source, fault)
+
+    def _is_new(self, request: SipRequest) -> bool:
+        """Outside any dialog and no repetition: what floods are made of."""
+        return not request.to_tag and request.method not in ("ACK", "CANCEL") and not self.layer.knows(request)
 
     def _refuse(self, request: SipRequest, source: Address, fault: Fault) -> None:
         """Stateless (RFC 3261 section 8.2.7): a repeated faulty request gets the same answer again."""
@@ -210,7 +224,7 @@ class SipTransport:
         response = respond(request, fault.status, fault.reason, to_tag="fault")
         for name, value in fault.headers:
             response.headers.add(name, value)
-        self._transmit(encode(response), source)
+        self._transmit(encode(response), response_target(request, source))
 
     def _transmit(self, data: bytes, to: Address) -> None:
         if self._transport is not None and 0 < to[1] < 65536:

@@ -88,6 +88,14 @@ class SourcePolicy:
             self.refused += 1
         return known
 
+    def is_banned(self, host: str, now_s: float) -> bool:
+        """A source that has flooded and whose time is not over."""
+        bucket = self._buckets.get(host)
+        if bucket is None or now_s >= bucket.banned_until_s:
+            return False
+        self.flooded += 1
+        return True
+
     def may_invite(self, host: str, now_s: float) -> bool:
         """Counts a request outside any dialog; False once the source floods, and for FLOOD_BAN_S after."""
         if self._trusted and _contains(self._trusted, host):
@@ -105,21 +113,21 @@ class SourcePolicy:
 
 
 class _Bucket:
-    __slots__ = ("_banned_until_s", "_level", "_updated_s")
+    __slots__ = ("_level", "_updated_s", "banned_until_s")
 
     def __init__(self, now_s: float) -> None:
         self._level = float(FLOOD_REQUESTS)
         self._updated_s = now_s
-        self._banned_until_s = 0.0
+        self.banned_until_s = 0.0
 
     def take(self, now_s: float) -> bool:
-        if now_s < self._banned_until_s:
+        if now_s < self.banned_until_s:
             return False
         refill = (now_s - self._updated_s) * FLOOD_REQUESTS / FLOOD_WINDOW_S
         self._level = min(float(FLOOD_REQUESTS), self._level + refill)
         self._updated_s = now_s
         if self._level < 1:
-            self._banned_until_s = now_s + FLOOD_BAN_S
+            self.banned_until_s = now_s + FLOOD_BAN_S
             return False
         self._level -= 1
         return True

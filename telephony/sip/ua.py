@@ -157,8 +157,6 @@ class UserAgent:
         if request.to_tag:
             self._on_dialog_request(transaction)
             return
-        if not self.transport.policy.may_invite(transaction.source[0], asyncio.get_running_loop().time()):
-            return
         if request.method == "INVITE":
             self._on_invite(transaction)
         elif request.method == "OPTIONS":
@@ -294,8 +292,8 @@ class UserAgent:
     def dialled_from(self, source_host: str) -> DialledFrom:
         return self._trunks.dialled_from(source_host)
 
-    def established(self, call: SipCall, info: CallInfo) -> None:
-        self._meter.invite("accepted")
+    def established(self, call: SipCall, info: CallInfo, setup_s: float) -> None:
+        self._meter.accepted(setup_s)
         leg = self._begin(call, info, self._open_tap(info))
         assert self._handler is not None
         self.spawn(self._handle(leg, call, self._handler), f"call-{info.call_id}")

@@ -16,7 +16,7 @@ from telephony.sip.dialog import Dialog, host_and_port, new_tag
 from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.message import ALLOW, SipRequest, SipResponse, parse_uri
 from telephony.sip.sdp import NotAcceptable, SdpEndpoint, SdpError, read_sdp
-from telephony.sip.transaction import Address
+from telephony.sip.transaction import Address, State
 from telephony.sip.transport import Pending
 from telephony.sip.uas import user_of
 from voice.ports import CallInfo, Direction, HangUpReason
@@ -163,6 +163,8 @@ class OutgoingInvite:
         """CANCEL, then what comes: usually 487; a 2xx that crossed it is acknowledged and ended (section 9.1)."""
         transport = self._host.transport
         invite = pending.transaction.request
+        if pending.transaction.state is State.TRYING and not await self._any_response(pending):
+            return
         cancel = SipRequest(method="CANCEL", uri=invite.uri)
         cancel.headers.set("Via", invite.get("Via"))
         cancel.headers.set("Max-Forwards", "70")
@@ -178,6 +180,20 @@ class OutgoingInvite:
         if 200 <= response.status < 300:
             dialog = Dialog.as_client(invite, response, pending.source)
             await end_unwanted(self._host, dialog, invite.cseq.sequence)
+
+    async def _any_response(self, pending: Pending) -> bool:
+        """A CANCEL must not overtake its INVITE: it waits for a first response (section 9.1). False when the far end
+        stays silent, and when what came ended the transaction."""
+        try:
+            async with asyncio.timeout(CANCEL_DEADLINE_S):
+                async for response in pending:
+                    if 200 <= response.status < 300:
+                        dialog = Dialog.as_client(pending.transaction.request, response, pending.source)
+                        await end_unwanted(self._host, dialog, pending.transaction.request.cseq.sequence)
+                    return response.status < 200
+        except (AppError, TimeoutError):
+            return False
+        return False
 
     def _on_digit(self, digit: str) -> None:
         if self._call is not None and self._call.leg is not None:

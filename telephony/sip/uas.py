@@ -57,7 +57,9 @@ class InviteHost(CallHost, Protocol):
 
     def dialled_from(self, source_host: str) -> DialledFrom: ...
 
-    def established(self, call: SipCall, info: CallInfo) -> None: ...
+    def established(self, call: SipCall, info: CallInfo, setup_s: float) -> None:
+        """setup_s: from the INVITE to the answer."""
+        ...
 
 
 class IncomingInvite:
@@ -66,6 +68,7 @@ class IncomingInvite:
     def __init__(self, host: InviteHost, transaction: ServerTransaction) -> None:
         self.transaction = transaction
         self.local_tag = new_tag()
+        self._began_s = asyncio.get_running_loop().time()
         self._host = host
         self._request = transaction.request
         self._rtp: RtpSession | None = None
@@ -151,7 +154,7 @@ class IncomingInvite:
             call.keep_session(session_s)
         # The dialog must be known before the 2xx leaves: on loopback its ACK is faster than this function.
         call.answered(self.transaction, offer_pending=path is None)
-        self._host.established(call, info)
+        self._host.established(call, info, asyncio.get_running_loop().time() - self._began_s)
         self._respond(200, body=body, headers=tuple(headers))
 
     def _read_offer(self) -> SessionDescription | None:

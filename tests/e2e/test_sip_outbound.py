@@ -1,12 +1,14 @@
 """Our client calls SIPp: answers, refusals, passwords, CANCEL and its race, registration."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from telephony.sip.digest import Credentials
+from telephony.sip.message import SipRequest, encode, read_message, respond
 from telephony.sip.trunk import Trunk
 from telephony.sip.ua import SipClient, SipServer
 from telephony.sip.uac import CallRefused
@@ -121,6 +123,26 @@ async def test_a_call_that_nobody_takes_is_cancelled(client: SipClient, tmp_path
     assert refused.value.status == 408
     await finished(task)
     assert client.agent.calls == 0
+
+
+async def test_a_silent_far_end_is_not_cancelled_before_it_speaks(client: SipClient) -> None:
+    """CANCEL must not overtake an INVITE that nobody has confirmed (RFC 3261 section 9.1)."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.setblocking(False)
+        with pytest.raises(CallRefused):
+            await client.call(f"sip:salon@127.0.0.1:{silent.getsockname()[1]}", ring_timeout_s=0.3)
+        invite, address = await loop.sock_recvfrom(silent, 65_535)
+        await asyncio.sleep(0.5)
+        repeated = await loop.sock_recv(silent, 65_535)
+        assert repeated == invite
+        request = read_message(invite)
+        assert isinstance(request, SipRequest)
+        await loop.sock_sendto(silent, encode(respond(request, 180, to_tag="t")), address)
+        async with asyncio.timeout(2):
+            while not (data := await loop.sock_recv(silent, 65_535)).startswith(b"CANCEL"):
+                assert data == invite
 
 
 async def test_giving_up_the_wait_cancels_the_call(client: SipClient, tmp_path: Path) -> None:

@@ -150,6 +150,8 @@ async def test_a_flood_is_silenced_and_the_calls_go_on(plan: DialPlan) -> None:
         answered = {response.call_id for response in await peer.receive(0.5)}
         assert 50 < len(answered) < 250
         assert server.agent.transport.policy.flooded > 1000
+        # What was silenced left nothing behind.
+        assert server.agent.transport.layer.size < 250
         leg.play(tone(0.5))
         heard = await hear(leg, 50)
         assert tone_share(heard[-8000:]) > 0.8

@@ -249,3 +249,10 @@ def test_a_cancelled_invite_gives_up_after_32_s() -> None:
     layer.receive_response(answer(request(), 180), PEER, 0.1)
     layer.abandon(transaction, 10.0)
     assert times(Clock(layer).run(60), ClientTimedOut) == [42.0]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_a_request_that_nobody_answers_is_forgotten(method: str) -> None:
+    layer, _, clock = server(method)
+    assert clock.run(301) == []
+    assert layer.size == 0
