@@ -196,6 +196,8 @@ class Context:
     opens: time = time(10)
     closes: time = time(21)
     """Opening hours, local: «в пять» is 17:00 where nobody works at five in the morning."""
+    language: str = ""
+    """The language spoken so far, "en" or "ru": settles short turns such as «Sunday at two». Empty: unknown."""
     phone_known: str = ""
     """Digits of a phone number gathered in earlier turns: with them the number may be whole."""
 

@@ -84,7 +84,9 @@ def main(folder: Path) -> None:
     weights = fit(rows, [names.index(str(line["intent"])) for line in lines], len(names))
     scale = float(np.abs(weights).max()) / 127
     labels = np.array([Intent(name).value for name in names])
-    np.savez_compressed(_WEIGHTS, weights=np.round(weights / scale).astype(np.int8), scale=np.float32(scale), labels=labels)
+    np.savez_compressed(
+        _WEIGHTS, weights=np.round(weights / scale).astype(np.int8), scale=np.float32(scale), labels=labels
+    )
     sys.stdout.write(f"{len(lines)} lines, {len(names)} intents, {_WEIGHTS.stat().st_size} bytes in {_WEIGHTS}\n")
 
 

@@ -358,7 +358,24 @@ def _merge(items: list[DayItem], tokens: Sequence[Token], today: date) -> list[D
             merged[-1] = joined
         else:
             merged.append(item)
-    return merged
+    return _join_far(merged, tokens, today)
+
+
+def _join_far(items: list[DayItem], tokens: Sequence[Token], today: date) -> list[DayItem]:
+    """«А на следующей неделе? … в среду, например»: one week and one weekday belong together at any distance."""
+    weeks = [item for item in items if item.week]
+    weekdays = [item for item in items if item.weekday is not None]
+    if len(items) != 2 or len(weeks) != 1 or len(weekdays) != 1 or weekdays[0] is weeks[0]:
+        return items
+    first, second = items
+    words = {token.text for token in tokens[first.end : second.start]}
+    if words & {"нет", "ой", "или", "не", "лучше"}:
+        return items
+    found = today - timedelta(today.weekday()) + timedelta(7 * (weeks[0].week or 0) + (weekdays[0].weekday or 0))
+    assert weeks[0].wish is not None
+    wish = DayWish(found, found, f"{first.wish.phrase if first.wish else ''} {second.wish.phrase if second.wish else ''}",
+                   weeks[0].wish.doubtful)  # fmt: skip
+    return [DayItem(second.start, second.end, wish, weekday=weekdays[0].weekday)] if found >= today else items
 
 
 def _join(last: DayItem, item: DayItem, tokens: Sequence[Token], today: date) -> DayItem | None:
@@ -375,6 +392,12 @@ def _join(last: DayItem, item: DayItem, tokens: Sequence[Token], today: date) ->
             return DayItem(
                 last.start, item.end, DayWish(found, found, phrase, week.wish.doubtful), weekday=weekday.weekday
             )
+    if last.number is None and item.number is not None and item.wish is not None and last.wish is not None:
+        whole_month = last.wish.first != last.wish.last and last.week is None and last.weekday is None
+        if whole_month and last.wish.last.day >= 28:
+            found_day = _real(last.wish.last.year, last.wish.last.month, item.number)
+            if found_day is not None and found_day >= today:
+                return replace(item, start=last.start, wish=DayWish(found_day, found_day, phrase))
     for named, numbered in ((last, item), (item, last)):
         if named.weekday is not None and numbered.number is not None:
             if numbered.wish is None:

@@ -45,7 +45,11 @@ class IntentReader:
         rest = [intent for intent in hints if intent not in _ANSWERS and intent not in _POLITE]
         polite = [intent for intent in (*sure, *hints) if intent in _POLITE]
         given = _given(facts)
-        found = [*matter, *answers, *guessed, *rest, *given] if _short(tokens) else [*matter, *guessed, *rest, *answers, *given]
+        found = (
+            [*matter, *answers, *guessed, *rest, *given]
+            if _short(tokens)
+            else [*matter, *guessed, *rest, *answers, *given]
+        )
         return tuple(dict.fromkeys([*found, *polite]))
 
 

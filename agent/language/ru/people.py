@@ -85,6 +85,9 @@ class NameFinder:
         found = given or surname
         if found is None and expected:
             found = self._bare(tokens, taken)
+        if found is None and tokens and len(tokens) <= 3:
+            item = self._name_at(tokens, 0, taken) if self._surely_name(tokens, 0) else None
+            found = item if item is not None and item.end == len(tokens) else None
         return found
 
     def _introduced(self, tokens: Sequence[Token], taken: Collection[int]) -> FoundName | None:

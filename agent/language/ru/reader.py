@@ -1,5 +1,6 @@
 """Reads one Russian turn: spans first (phones, ages, days, times), then people and services, then intents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,15 +13,20 @@ from agent.language.ru.intents import IntentReader
 from agent.language.ru.morph import Morphology
 from agent.language.ru.name_words import load_name_words
 from agent.language.ru.people import FoundName, NameFinder, find_age, find_people, find_relation
-from agent.language.ru.phones import MIN_UNASKED, DigitRun, as_phone, find_runs
+from agent.language.ru.phones import MIN_UNASKED, DigitRun, as_phone, correct_digits, find_runs
 from agent.language.ru.service_words import load_service_words
 from agent.language.ru.services import ServiceMatcher
 from agent.language.ru.staff import FoundStaff, StaffMatcher, any_staff
 from agent.language.ru.times import TimeItem, TimeScene, find_times
 from agent.language.ru.wishes import sort_out
+from agent.language.script import latin_spellings
 from agent.language.text import Token, join
 from agent.model import Expect
 from agent.understanding import Context, Lexicon, Understood
+
+
+_REPAIRS = frozenset({"нет", "не", "ой", "точнее", "вернее", "тьфу", "ошиблась", "ошибся", "стоп", "погодите"})
+"""Between two groups of digits: the second corrects the first."""
 
 
 @dataclass(slots=True)
@@ -44,6 +50,8 @@ class SalonWords:
 
     services: ServiceMatcher
     staff: StaffMatcher
+    latin_names: Mapping[str, str]
+    """First names of masters in Latin letters -> in Cyrillic: {"igor": "игорь"}."""
 
 
 class RussianReader:
@@ -59,6 +67,7 @@ class RussianReader:
         return SalonWords(
             ServiceMatcher(lexicon.services, self._service_words, self._morph),
             StaffMatcher(lexicon.staff, self._name_words, self._morph),
+            {latin: name for person in lexicon.staff for latin, name in latin_spellings(person.name)},
         )
 
     def read(
@@ -137,7 +146,8 @@ class RussianReader:
             name=found_name.name if found_name is not None else None,
             phone=as_phone(digits, plus=run.plus) if run is not None else None,
             phone_digits=digits,
-            phone_is_caller=answers.is_this_number(text) and not digits,
+            phone_is_caller=not digits
+            and answers.is_this_number(text, asked=context.expect in (Expect.PHONE, Expect.YES_NO)),
             age=age,
             for_whom=relation,
             gender=answers.read_gender(text) or relation_gender,
@@ -158,10 +168,17 @@ class RussianReader:
             minimum = 5
         else:
             minimum = MIN_UNASKED
-        runs = [
-            run for run in find_runs(tokens, minimum=minimum) if not spans.taken.intersection(range(run.start, run.end))
-        ]
-        return runs[-1] if runs else None
+        runs = [run for run in find_runs(tokens, minimum=1) if not spans.taken.intersection(range(run.start, run.end))]
+        whole = [run for run in runs if len(run.digits) >= minimum]
+        if not whole:
+            return None
+        first = whole[0]
+        later = [run for run in runs if run.start >= first.end]
+        between = {token.text for run in later[:1] for token in tokens[first.end : run.start]}
+        if later and between & _REPAIRS:
+            tail = " ".join(token.text for token in tokens[first.end : later[-1].end])
+            return DigitRun(first.start, later[-1].end, correct_digits(first.digits, tail), first.plus)
+        return whole[-1] if len(whole[-1].digits) >= len(first.digits) else first
 
     def _days(self, tokens: tuple[Token, ...], now: datetime, taken: frozenset[int]) -> list[DayItem]:
         """Days, with clock phrases that hold an ordinal («половина шестого») kept apart."""

@@ -4,6 +4,7 @@ Both sides are described by the same tags (what is done, to what, which variant)
 tag list does not know stay words and must match by lemma or by sound. So any salon's list works.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -130,6 +131,10 @@ class ServiceMatcher:
         if start < end:
             return True
         between = tokens[end:start]
+        if any(ch in token.gap for token in tokens[end : start + 1] for ch in ".!?;\n"):
+            return False
+        if concept is not None and concept.tag == "child" and (start - end > 1 or "," in tokens[start].gap):
+            return False
         if start - end > _GAP:
             return False
         linked = any(token.text in _LINKS - {"с"} for token in between) or tokens[start].gap.strip() in (
@@ -152,7 +157,7 @@ class ServiceMatcher:
             # «коррекция и окрашивание бровей», «мужская и детская стрижка»: the second part needs the first's other kind
             if not self._one_service_has([known.tag for known in concepts] + [concept.tag]):
                 return False
-            return concept.kind not in kinds or concept.kind == "procedure"
+            return concept.kind == "procedure" or (concept.kind not in kinds and concept.kind != "subject")
         if concept.kind != "modifier" and self._complete_without([known.tag for known in concepts], concept.tag):
             return False
         if concept.kind == "procedure" and "procedure" in kinds:
@@ -204,7 +209,15 @@ class ServiceMatcher:
                 return None
         candidates = self._candidates(concepts, words)
         phrase = " ".join(token.text for token in tokens[start:end])
-        negated = _negated(tokens, start, end)
+        negated = _negated(tokens, start, end) or (
+            "removal" in by_kind["procedure"] and _by_herself(tokens, start, end)
+        )
+        if (
+            by_kind["subject"] == {"nails"}
+            and not by_kind["procedure"]
+            and _NAILS_AS_THEY_ARE.search(_around(tokens, start, end))
+        ):
+            return None
         tags = frozenset(concept.tag for concept in concepts)
         return FoundService(start, end, ServiceMention(phrase, candidates, negated), tags)
 
@@ -274,6 +287,19 @@ def _by_kind(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
         kind: frozenset(concept.tag for concept in concepts if concept.kind == kind)
         for kind in ("procedure", "subject", "modifier")
     }
+
+
+def _around(tokens: Sequence[Token], start: int, end: int) -> str:
+    return " ".join(token.text for token in tokens[max(0, start - 2) : end + 2])
+
+
+def _by_herself(tokens: Sequence[Token], start: int, end: int) -> bool:
+    """«сниму сама»: the client does it at home."""
+    return bool({"сама", "сам", "дома"} & {token.text for token in tokens[max(0, start - 2) : end + 2]})
+
+
+_NAILS_AS_THEY_ARE = re.compile(r"ногт\w+ (у меня )?(чист|свои|голые|без|ничего|пуст)|чист\w+ ногт")
+"""Says how the nails are now, asks for nothing."""
 
 
 def _negated(tokens: Sequence[Token], start: int, end: int) -> bool:

@@ -71,7 +71,7 @@ _ABBREVIATIONS: tuple[tuple[str, str], ...] = (
     (r"\bмин\.\s*(?=пешком)", "минут "), (r"\bпн\b", "понедельник"), (r"\bвт\b", "вторник"), (r"\bср\b", "среда"),
     (r"\bчт\b", "четверг"), (r"\bпт\b", "пятница"), (r"\bсб\b", "суббота"), (r"\bвс\b", "воскресенье"), (r"№\s*(?=\d)", "номер "),
     (r"\bСБП\b", "эс бэ пэ"), (r"\bСПА\b", "спа"), (r"&", " и "),
-    (r"\bтыс\.?(?=\W|$)", "тысяч"), (r"\s*\+\s*(?=[А-Яа-яЁё])", " плюс "), (r"(?<=\d)\s*[xх×]\s*(?=\d)", " на "),
+    (r"(?<=\d)/(?=\d)", " дробь "), (r"\bтыс\.?(?=\W|$)", "тысяч"), (r"\s*\+\s*(?=[А-Яа-яЁё])", " плюс "), (r"(?<=\d)\s*[xх×]\s*(?=\d)", " на "),
 )  # fmt: skip
 _SYMBOLS = str.maketrans(
     {"«": "", "»": "", "„": "", "“": "", "”": "", '"': "", "*": " ", "_": " ", "#": " ", "\u00a0": " "}
@@ -84,6 +84,9 @@ StressHook = Callable[[str], str]
 def to_speech(text: str, stress: StressHook | None = None) -> str:
     """The words to speak. `stress`, where an engine takes hints, is applied to the result."""
     text = text.translate(_SYMBOLS)
+    text = _ADDRESS.sub(_say_electronic, text)
+    text = re.sub(r"\$\s*(\d+)", r"\1 долларов", text)
+    text = re.sub(r"(?<![\w])-(?=\d)", "минус ", text)
     text = _phones(text)
     text = _dates(text)
     text = _times(text)
@@ -98,6 +101,23 @@ def to_speech(text: str, stress: StressHook | None = None) -> str:
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r" ([,.;:!?])", r"\1", text).strip()
     return stress(text) if stress is not None else text
+
+
+_ADDRESS = re.compile(r"(?:https?://)?[\w.+-]*@?[\w-]+(?:\.[\w-]+)*\.(?:ru|com|org|net|io|example|su|рф)(?:/\S*)?")
+
+
+def _say_electronic(match: re.Match[str]) -> str:
+    """Mail and web addresses: «info собака salon точка ru»."""
+    text = re.sub(r"^https?://", "", match.group())
+    for sign, name in (
+        ("@", " собака "),
+        (".", " точка "),
+        ("/", " слэш "),
+        ("-", " дефис "),
+        ("_", " подчёркивание "),
+    ):
+        text = text.replace(sign, name)
+    return text.strip()
 
 
 # --- telephone numbers -------------------------------------------------------------------------------------------
@@ -133,6 +153,8 @@ def digit_group(digits: str) -> str:
 
 # --- dates and times ---------------------------------------------------------------------------------------------
 
+_FOR_A_DAY = re.compile(rf"\b[Нн]а (?:{_WEEKDAY}|завтра|послезавтра|сегодня),? $")
+"""«на субботу, 5 декабря» is «на субботу, пятое декабря»."""
 _RANGE_OF_DAYS = re.compile(rf"\b([Сс]о?)\s+(\d{{1,2}})(\s+(?:{_MONTH}))?\s+по\s+(\d{{1,2}})\s+({_MONTH})\b")
 _DAY_MONTH = re.compile(
     rf"(?<![\d.,:])(?:(\b[Нн]а|\b[Пп]о|\b[Кк])\s+)?(\d{{1,2}})(?:-?(?:го|е|ое|ого))?\s+({_MONTH})\b(?:\s+(\d{{4}})(?:\s*г(?:ода|\.)?)?)?"
@@ -164,6 +186,8 @@ def _say_day_month(match: re.Match[str]) -> str:
     case = {"на": Case.ACCUSATIVE, "по": Case.ACCUSATIVE, "к": Case.DATIVE}.get(lowered, Case.GENITIVE)
     if not 1 <= int(day) <= 31:
         return match.group()
+    if not preposition and _FOR_A_DAY.search(match.string[: match.start()]):
+        case = Case.ACCUSATIVE
     words = f"{preposition + ' ' if preposition else ''}{ordinal(int(day), case, Gender.NEUTER)} {month}"
     return words + (f" {ordinal(int(year), Case.GENITIVE)} года" if year else "")
 
@@ -244,14 +268,17 @@ def _say_amount(match: re.Match[str]) -> str:
         case = Case.ACCUSATIVE
     prefix = f"{word} " if word else ""
     if fraction is not None:
-        return f"{prefix}{_decimal(number, fraction)} {_UNITS[unit][0][1]}"
+        few = fraction != "5" or int(number) < 5
+        return f"{prefix}{_decimal(number, fraction)} {_UNITS[unit][0][1 if few else 2]}"
     if upper is not None:
         genitive = (word or "").lower() in ("от", "около", "до")
         spoken = f"{cardinal(int(number), case, _gender(unit))} — {cardinal(int(upper), case, _gender(unit))}"
         if genitive:
             spoken = f"{cardinal(int(number), Case.GENITIVE, _gender(unit))} — {cardinal(int(upper), Case.GENITIVE, _gender(unit))}"
         return f"{prefix}{spoken} {_unit_form(unit, int(upper), case)}"
-    return f"{prefix}{cardinal(int(number), case, _gender(unit))} {_unit_form(unit, int(number), case)}"
+    count = int(number)
+    noun = _UNITS[unit][0][2] if count and count % 1000 == 0 else _unit_form(unit, count, case)
+    return f"{prefix}{cardinal(count, case, _gender(unit))} {noun}"
 
 
 def _gender(unit: str) -> Gender:

@@ -252,11 +252,26 @@ def _relative(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem
         if minutes:
             moment = _plus(scene.now, minutes)
             return TimeItem(start, end, TimeWish(at=moment, approximate=True, phrase=_phrase(tokens, start, end)))
-    if word in _LATER:
+    if word in _LATER and _compares(tokens, start, "позже"):
         return TimeItem(start, start + 1, TimeWish(later=True, phrase=word))
-    if word in _EARLIER:
+    if word in _EARLIER and _compares(tokens, start, "раньше"):
         return TimeItem(start, start + 1, TimeWish(earlier=True, phrase=word))
     return None
+
+
+def _compares(tokens: Sequence[Token], index: int, formerly: str) -> bool:
+    """«можно раньше», «на час позже», «попозже»; but «раньше было без предоплаты» speaks of the past."""
+    if tokens[index].text != formerly or len(tokens) <= 3:
+        return True
+    previous = tokens[index - 1].text if index else ""
+    return previous in _COMPARED
+
+
+_COMPARED = frozenset(
+    wordlist(
+        "чуть немного можно час часа часик полчаса минут минуты есть давайте день лучше бы что попозже нибудь еще а намного пораньше"
+    )
+)
 
 
 def span_minutes(tokens: Sequence[Token], start: int) -> tuple[int, int]:

@@ -76,6 +76,8 @@ def _booked(items: Sequence[_Item], tokens: Sequence[Token]) -> _Item | None:
         token.text.startswith(("отмен", "опазд", "опозда", "сними", "снимите")) for token in tokens
     )
     for item in items:
+        if isinstance(item, TimeItem) and (item.wish.later or item.wish.earlier):
+            continue
         previous = [token.text for token in tokens[max(0, item.start - 6) : item.start]]
         if previous[-1:] in (["с"], ["со"], ["вместо"]) and moving:
             return item
