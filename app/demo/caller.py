@@ -14,6 +14,9 @@ from voice.ports import FRAME_MS, AudioIn, CallLeg, HungUp
 AGENT_DONE_MS = 800
 """Silence of the agent after which the caller takes the turn: longer than the pauses between the agent's sentences."""
 
+GOODBYE_MS = 3000
+"""After its last words the caller waits so long for the agent's goodbye before it puts the receiver down."""
+
 LOST_MS = 9000
 """Silence of both after which the caller asks whether anybody is there."""
 
@@ -79,7 +82,8 @@ class SyntheticCaller:
             elif ear is None and quiet_ms >= LOST_MS and not own_voice:
                 quiet_ms = 0
                 speaking_until_ms = await self._say(leg, "алло вы меня слышите", event.played_ms)
-            if self._policy.done and not own_voice and event.played_ms >= speaking_until_ms and quiet_ms > 1500:
+            since_own_words_ms = event.played_ms - speaking_until_ms
+            if self._policy.done and not own_voice and min(quiet_ms, since_own_words_ms) >= GOODBYE_MS:
                 leg.hang_up()
         return self._policy.heard_booked
 
