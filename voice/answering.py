@@ -313,7 +313,6 @@ class Answering:
 
     def _commit(self, exchange: Exchange) -> None:
         exchange.committing = True
-        exchange.turn = replace(exchange.turn, provisional=False)
         self._rerun(exchange)
 
     def _rerun(self, exchange: Exchange) -> None:

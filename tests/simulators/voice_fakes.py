@@ -302,6 +302,8 @@ class FakeRecognizer:
         self.hangs = False
         self.deaf = False
         """Gives no text for anything."""
+        self.final_says: str | None = None
+        """The careful decode reads something else than the partials."""
 
     def open_stream(self, rate_hz: int, language: str = "ru", hints: Sequence[str] = ()) -> "FakeRecognizerStream":
         self.open_streams += 1
@@ -358,7 +360,7 @@ class FakeRecognizerStream:
 
     async def final(self) -> Transcript:
         self._owner.finals += 1
-        text = self._text()
+        text = self._owner.final_says or self._text()
         await self._decode(self._owner.final_ms)
         return Transcript(text, len(text), 1.0, self._owner.final_ms)
 

@@ -77,6 +77,27 @@ def test_a_reply_begun_in_advance_that_does_not_fit_leaves_no_trace() -> None:
     assert call.summary.conversation.state.data == {"text": "запишите меня завтра вечером"}
 
 
+def test_a_reply_to_a_partial_that_the_final_decode_corrects_is_not_adopted() -> None:
+    def words(conversation: Conversation, turn: Turn) -> Iterable[Step]:
+        yield Say(f"Вы сказали: {turn.text}.")
+        yield StateChanged(DialogState({"text": turn.text}))
+
+    def script(call: Call) -> None:
+        call.recognizer.partial_ms = 80
+        call.recognizer.final_ms = 200
+        call.recognizer.final_says = "запишите мужа на"
+        end = call.leg.says(3500, "запишите меня пожалуйста")
+        # A breath after the last word: the last partial agrees with the one before, and comes when it is quiet.
+        call.leg.noise(end, 420)
+        call.leg.leaves(9000)
+
+    call = place(with_words(words), script)
+    assert call.agent.turns(provisional=True)[0].text == "запишите меня пожалуйста"
+    assert call.leg.heard(4000) == "Вы сказали: запишите мужа на."
+    assert call.summary is not None
+    assert call.summary.conversation.state.data == {"text": "запишите мужа на"}
+
+
 def test_no_write_runs_before_the_turn_is_final_and_it_runs_once() -> None:
     writes: list[bool] = []
 
