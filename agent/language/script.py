@@ -1,4 +1,4 @@
-"""Which language a turn is in, and typed text put right: forgotten keyboard layout («ghbdtn») and Latin spelling («privet»).
+"""Which language a turn is in; typed text put right: forgotten layout («ghbdtn») and Latin spelling («privet»).
 
 Pure functions; whether a word is Russian is asked from the caller's dictionary.
 """
@@ -14,21 +14,28 @@ _TO_RUSSIAN = str.maketrans(_EN_KEYS + _EN_KEYS.upper(), _RU_KEYS + _RU_KEYS.upp
 _TO_ENGLISH = str.maketrans(_RU_KEYS, _EN_KEYS)
 _ENGLISH = frozenset(
     wordlist(
-        """a about address afternoon all am an and any appointment are around at available be beard before book booking bye can cancel card
-        change clean color colour come confirm cost could cut date day do does english evening eyebrows facial for free friday from
-        gel get good great haircut hair have hello help here hey hi how i i'd i'm in is it just late like long make manicure massage me men
-        men's monday morning much my nail nails name need next nice no not now number of ok okay on or parking pay pedicure phone please
-        price reschedule right saturday say service short slot slots some sorry speak sunday sure take thank thanks that the there this
-        thursday time to today tomorrow trim tuesday two want was wednesday week weekend what when where who will with woman women women's
-        would yes you your make makeup lash lashes brow brows girl girls call real person human hotel simple door street outside
+        """
+        a about address afternoon all am an and any appointment are around at available be beard before book booking
+        bye can cancel card change clean color colour come confirm cost could cut date day do does english evening
+        eyebrows facial for free friday from gel get good great haircut hair have hello help here hey hi how i i'd
+        i'm in is it just late like long make manicure massage me men men's monday morning much my nail nails name
+        need next nice no not now number of ok okay on or parking pay pedicure phone please price reschedule right
+        saturday say service short slot slots some sorry speak sunday sure take thank thanks that the there this
+        thursday time to today tomorrow trim tuesday two want was wednesday week weekend what when where who will
+        with woman women women's would yes you your make makeup lash lashes brow brows girl girls call real person
+        human hotel simple door street outside
         """
     )
 )
 _TRANSLIT = (
-    ("shch", "щ"), ("sch", "щ"), ("zh", "ж"), ("kh", "х"), ("ch", "ч"), ("sh", "ш"), ("ts", "ц"), ("yu", "ю"), ("ju", "ю"), ("ya", "я"), ("ja", "я"),
-    ("yo", "е"), ("jo", "е"), ("ye", "е"), ("ij", "ий"), ("iy", "ий"), ("yj", "ый"), ("ay", "ай"), ("ey", "ей"), ("oy", "ой"), ("aj", "ай"), ("ej", "ей"),
-    ("oj", "ой"), ("a", "а"), ("b", "б"), ("c", "ц"), ("d", "д"), ("e", "е"), ("f", "ф"), ("g", "г"), ("h", "х"), ("i", "и"), ("j", "й"), ("k", "к"),
-    ("l", "л"), ("m", "м"), ("n", "н"), ("o", "о"), ("p", "п"), ("q", "к"), ("r", "р"), ("s", "с"), ("t", "т"), ("u", "у"), ("v", "в"), ("w", "в"),
+    ("shch", "щ"), ("sch", "щ"), ("zh", "ж"), ("kh", "х"), ("ch", "ч"), ("sh", "ш"), ("ts", "ц"), ("yu", "ю"),
+    ("ju", "ю"), ("ya", "я"), ("ja", "я"),
+    ("yo", "е"), ("jo", "е"), ("ye", "е"), ("ij", "ий"), ("iy", "ий"), ("yj", "ый"), ("ay", "ай"), ("ey", "ей"),
+    ("oy", "ой"), ("aj", "ай"), ("ej", "ей"),
+    ("oj", "ой"), ("a", "а"), ("b", "б"), ("c", "ц"), ("d", "д"), ("e", "е"), ("f", "ф"), ("g", "г"), ("h", "х"),
+    ("i", "и"), ("j", "й"), ("k", "к"),
+    ("l", "л"), ("m", "м"), ("n", "н"), ("o", "о"), ("p", "п"), ("q", "к"), ("r", "р"), ("s", "с"), ("t", "т"),
+    ("u", "у"), ("v", "в"), ("w", "в"),
     ("x", "кс"), ("y", "ы"), ("z", "з"), ("'", "ь"),
 )  # fmt: skip
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z']*")
@@ -95,8 +102,10 @@ def _spell(word: str) -> str:
 
 
 _LATIN = {
-    "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "y", "к": "k", "л": "l", "м": "m",
-    "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch",
+    "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "y",
+    "к": "k", "л": "l", "м": "m",
+    "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "kh", "ц": "ts",
+    "ч": "ch", "ш": "sh", "щ": "shch",
     "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu", "я": "ya",
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from agent.language.ru.cues import load_cues
 from agent.language.ru.features import BUCKETS, FeatureMaker
-from agent.language.ru.intent_rules import IntentRules
+from agent.language.ru.intent_rules import load_rules
 from agent.language.ru.morph import Morphology
 from agent.language.ru.reader import RussianReader
 from agent.language.text import clean, tokenize
@@ -69,7 +69,7 @@ def fit(rows: Sequence[NDArray[np.int64]], labels: Sequence[int], classes: int) 
 
 def main(folder: Path) -> None:
     morphology = Morphology()
-    maker = FeatureMaker(morphology, IntentRules(), load_cues())
+    maker = FeatureMaker(morphology, load_rules(), load_cues())
     reader = RussianReader(morphology, intents=False)
     salon = reader.prepare(Lexicon((), ()))
     context = Context(Expect.FREE, "Europe/Moscow")

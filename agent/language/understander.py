@@ -16,7 +16,7 @@ _LEXICONS_KEPT = 64
 
 
 class RuleUnderstander:
-    """Implements agent.understanding.Understander. Construction loads the dictionaries (0.5 s); share one per process."""
+    """Implements agent.understanding.Understander. Construction loads dictionaries (0.5 s): share one per process."""
 
     def __init__(self, morphology: Morphology | None = None) -> None:
         self.morphology = morphology if morphology is not None else Morphology()

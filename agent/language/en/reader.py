@@ -25,13 +25,16 @@ from agent.model import Expect
 from agent.understanding import Context, DayWish, Intent, TimeWish, Understood
 
 _CLOCK = re.compile(
-    r"\b(?:(at|around|about|after|before|by|until|till|from|for|not before|no later than) )?(?:(half past|quarter past|quarter to) )?"
-    r"(\d{1,2})(?:[:. ](\d{2}))?(?: ?(o'clock))?(?: ?(am|pm|a\.m\.|p\.m\.|in the morning|in the evening|in the afternoon))?(?!\d)(?! (?:people|girls|persons|years|december|january))"
+    r"\b(?:(at|around|about|after|before|by|until|till|from|for|not before|no later than) )?(?:(half past|"
+    r"quarter past|quarter to) )?"
+    r"(\d{1,2})(?:[:. ](\d{2}))?(?: ?(o'clock))?(?: ?(am|pm|a\.m\.|p\.m\.|in the morning|in the evening|"
+    r"in the afternoon))?(?!\d)(?! (?:people|girls|persons|years|december|january))"
 )
 _NAME = re.compile(r"\b(?:my name is|my name's|name is|this is|i am|i'm|call me)\s+((?:[a-z][a-z'-]+\s?){1,3})")
 _NOT_NAMES = frozenset(
     wordlist(
-        "a an the at in on from your outside late here looking calling not sorry so fine ok okay interested running coming staying just going afraid russian english"
+        "a an the at in on from your outside late here looking calling not sorry so fine ok okay interested "
+        "running coming staying just going afraid russian english"
     )
 )
 _PHONE = re.compile(r"(\+?\d[\d\-() ]{8,}\d)")
@@ -53,7 +56,8 @@ class EnglishReader:
         name = _name(raw, context)
         people = re.search(r"\b(\d+) (?:people|girls|persons|of us|women|men)\b|\bthere are (\d+) of us", text)
         given = (
-            (bool(digits), Intent.GIVE_PHONE), (name is not None, Intent.GIVE_NAME), (day is not None, Intent.GIVE_DATE),
+            (bool(digits), Intent.GIVE_PHONE), (name is not None, Intent.GIVE_NAME), (day is not None,
+            Intent.GIVE_DATE),
             (moment is not None, Intent.GIVE_TIME),
         )  # fmt: skip
         return Understood(
@@ -65,16 +69,21 @@ class EnglishReader:
             time=moment,
             any_time=bool(re.search(r"\b(any ?time|whenever|any slot)\b", text)),
             any_day=bool(re.search(r"\b(any day|as soon as possible|asap|whenever)\b", text)),
-            any_staff=bool(re.search(r"\b(anyone|anybody|any (master|stylist|barber)|doesn't matter who|no preference|whoever)\b", text)),
+            any_staff=bool(re.search(r"\b(anyone|anybody|any (master|stylist|barber)|doesn't matter who|"
+            r"no preference|whoever)\b", text)),
             name=name,
             phone=as_phone(digits, plus=phone is not None and phone.group(1).startswith("+")) if digits else None,
             phone_digits=digits,
-            phone_is_caller=bool(re.search(r"\b(this (one|number)|the one i'm calling from|same number|calling from)\b", text)),
-            gender="male" if re.search(r"\b(men's|mens|male|for a man)\b", text) else "female" if re.search(r"\b(women's|womens|ladies|female)\b", text) else "",
-            hair_long=True if re.search(r"\blong( hair)?\b", text) else False if re.search(r"\b(short|medium|shoulder)\b", text) else None,
+            phone_is_caller=bool(re.search(r"\b(this (one|number)|the one i'm calling from|same number|"
+            r"calling from)\b", text)),
+            gender="male" if re.search(r"\b(men's|mens|male|for a man)\b",
+            text) else "female" if re.search(r"\b(women's|womens|ladies|female)\b", text) else "",
+            hair_long=True if re.search(r"\blong( hair)?\b", text) else False if re.search(r"\b(short|medium|"
+            r"shoulder)\b", text) else None,
             people=int(next(group for group in people.groups() if group)) if people is not None else None,
             choice=_choice(text) if context.expect is Expect.CHOICE else None,
-            complete=not re.search(r"\b(on|at|the|a|to|for|my|is|and|or|i|at about|in|of)$", text.strip(" .")) or text.rstrip().endswith((".", "?", "!")),
+            complete=not re.search(r"\b(on|at|the|a|to|for|my|is|and|or|i|at about|in|of)$", text.strip(" "
+            ".")) or text.rstrip().endswith((".", "?", "!")),
         )  # fmt: skip
 
 

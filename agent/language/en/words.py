@@ -11,18 +11,23 @@ WEEKDAYS = {
 }
 MONTHS = {
     **{name: index + 1 for index, name in enumerate((
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"))},
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+        "november", "december"))},
     **{name: index + 1 for index, name in enumerate((
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))},
 }  # fmt: skip
 NUMBERS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
-    "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11,
+    "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,
+    "nineteen": 19,
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "zero": 0,
 }  # fmt: skip
 ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
-    "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17,
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "ninth": 9, "tenth": 10,
+    "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16,
+    "seventeenth": 17,
     "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
 }  # fmt: skip
 PARTS: dict[str, tuple[time | None, time | None]] = {
@@ -62,22 +67,29 @@ SERVICE_WORDS = (
     (r"\bwax(ing)?\b", "депиляция"),
 )
 INTENTS = (
-    (Intent.HUMAN, r"\b(real|live|human) (person|being|agent)|speak to (a|the) (person|human|manager|administrator|someone)|talk to (a|the|someone|somebody)|operator"),
-    (Intent.RESCHEDULE, r"\b(resched\w+|move my (appointment|booking)|change (my|the) (appointment|booking|time|date)|postpone)"),
+    (Intent.HUMAN, r"\b(real|live|human) (person|being|agent)|speak to (a|the) (person|human|manager|"
+    r"administrator|someone)|talk to (a|the|someone|somebody)|operator"),
+    (Intent.RESCHEDULE, r"\b(resched\w+|move my (appointment|booking)|change (my|the) (appointment|booking|time|"
+    r"date)|postpone)"),
     (Intent.CANCEL, r"\b(cancel|can't make it|cant make it|cannot make it)"),
     (Intent.LATE, r"\b(running late|late\b|stuck in traffic|delayed)"),
     (Intent.COMPLAINT, r"\b(complain\w*|refund|terrible|awful|bad service|fell off|ruined|disappointed)"),
     (Intent.ASK_PRICE, r"\b(how much|price|prices|cost|costs|total cost)\b"),
-    (Intent.ASK_ADDRESS, r"\b(address|where are you|located|location|how (do|can) i (get|find)|which door|parking|entrance|come in from)\b"),
-    (Intent.ASK_HOURS, r"\b(open(ing)? (hours|until|on|at|till)?|what time do you (open|close)|are you open|working hours)\b"),
+    (Intent.ASK_ADDRESS, r"\b(address|where are you|located|location|how (do|can) i (get|find)|which door|parking|"
+    r"entrance|come in from)\b"),
+    (Intent.ASK_HOURS, r"\b(open(ing)? (hours|until|on|at|till)?|what time do you (open|close)|are you open|"
+    r"working hours)\b"),
     (Intent.ASK_PAYMENT, r"\b(pay by|pay with|credit card|visa|mastercard|cash)\b"),
     (Intent.ASK_DURATION, r"\bhow long\b"),
-    (Intent.ASK_SLOTS, r"\b(any (slots?|openings?|availability|time)|available|free (slots?|times?)|do you have (anything|time|a slot))\b"),
+    (Intent.ASK_SLOTS, r"\b(any (slots?|openings?|availability|time)|available|free (slots?|times?)|"
+    r"do you have (anything|time|a slot))\b"),
     (Intent.ARE_YOU_ROBOT, r"\bare you (a |an )?(robot|bot|human|real|ai)\b"),
     (Intent.GROUP_BOOK, r"\b([4-9]|1\d) (people|girls|of us|persons)\b"),
-    (Intent.BOOK, r"\b(book|appointment|i need|i'd like|i would like|i want|schedule|get a|can i (come|get|have)|make a booking)\b"),
+    (Intent.BOOK, r"\b(book|appointment|i need|i'd like|i would like|i want|schedule|get a|can i (come|get|have)|"
+    r"make a booking)\b"),
     (Intent.OTHER_LANGUAGE, r"\b(do you speak|speak english|in english|english please)\b"),
-    (Intent.AFFIRM, r"^(yes|yeah|yep|sure|ok|okay|correct|right|that's right|perfect|great|sounds good|fine|exactly|please do)\b|\b(that works|sounds good|works for me)\b"),
+    (Intent.AFFIRM, r"^(yes|yeah|yep|sure|ok|okay|correct|right|that's right|perfect|great|sounds good|fine|"
+    r"exactly|please do)\b|\b(that works|sounds good|works for me)\b"),
     (Intent.DENY, r"^(no|nope|not|nah)\b|\b(doesn't work|does not work|i can't)\b"),
     (Intent.THANKS, r"\b(thanks|thank you)\b"),
     (Intent.BYE, r"\b(bye|goodbye|see you)\b"),

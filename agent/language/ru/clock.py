@@ -18,12 +18,16 @@ DAYTIME = frozenset(wordlist("дня днем пополудни"))
 NIGHT = frozenset(wordlist("ночи ночью"))
 _HALF = frozenset(wordlist("пол половина половину половине половины полу"))
 UNITS_THAT_COUNT = frozenset(
-    wordlist("""лет год года годик годика годиков годков годок человек человека девушек девочек мальчиков мужчин женщин детей взрослых
-    день дней дню днях недель недели неделю неделе месяц месяца месяцев месяцу рублей рубля рубль руб р тысяч тыс процент
-    процентов процента раз раза см сантиметр сантиметра сантиметров мл миллилитров грамм штук штуки штука процедур процедуры
-    сеанс сеанса сеансов мест места ногтя ногтей пальца пальцев зон зоны услуги услуг мастера мастеров мастеру этаж этажа
-    дом корпус квартира подъезд секунд секунды секунду класс классе класса сутки суток числа число минут минуты минуту
-    подружек подруг подруги персон голов шт ч""")
+    wordlist(
+        """
+        лет год года годик годика годиков годков годок человек человека девушек девочек мальчиков мужчин женщин
+        детей взрослых день дней дню днях недель недели неделю неделе месяц месяца месяцев месяцу рублей рубля рубль
+        руб р тысяч тыс процент процентов процента раз раза см сантиметр сантиметра сантиметров мл миллилитров грамм
+        штук штуки штука процедур процедуры сеанс сеанса сеансов мест места ногтя ногтей пальца пальцев зон зоны
+        услуги услуг мастера мастеров мастеру этаж этажа дом корпус квартира подъезд секунд секунды секунду класс
+        классе класса сутки суток числа число минут минуты минуту подружек подруг подруги персон голов шт ч
+        """
+    )
 )
 """After one of these the number counts things; it is no hour."""
 
@@ -148,11 +152,8 @@ def _single_hour(tokens: Sequence[Token], start: int) -> ClockReading | None:
         return None
     if start + 2 < len(tokens) and tokens[start + 1].text in ("в", "к", "на", "во", "до", "после") and word != "час":
         hour = number_at(tokens, start + 2)
-        if (
-            hour is not None
-            and 1 <= hour.value <= 23
-            and not hour.written | hour.ordinal
-            or (hour is not None and hour.written and 1 <= hour.value <= 23)
+        if (hour is not None and 1 <= hour.value <= 23 and not hour.written | hour.ordinal) or (
+            hour is not None and hour.written and 1 <= hour.value <= 23
         ):
             plain = _plain(tokens, start + 2)
             minute = plain.minute if plain is not None else 0
@@ -182,8 +183,8 @@ def _plain(tokens: Sequence[Token], start: int) -> ClockReading | None:
             if minute < 60 and not (third is not None and third.digits and third.gap in (".", "-", "/")):
                 dotted = gap == "."
                 end = _skip_hour_word(tokens, start + 2)
-                return ClockReading(start, end, hour.value, minute, hour.value > 12 or gap == ":" and hour.value >= 8,
-                                    strong=not dotted or minute in (0, 30) and hour.value > 12)  # fmt: skip
+                return ClockReading(start, end, hour.value, minute, hour.value > 12 or (gap == ":" and hour.value >= 8),
+                                    strong=not dotted or (minute in (0, 30) and hour.value > 12))  # fmt: skip
     end = hour.end
     has_hours = end < len(tokens) and tokens[end].text in HOUR_WORDS
     if has_hours:

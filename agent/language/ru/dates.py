@@ -74,7 +74,8 @@ def _phrase(tokens: Sequence[Token], start: int, end: int) -> str:
     return " ".join(token.text for token in tokens[start:end])
 
 
-def _day(tokens: Sequence[Token], start: int, end: int, first: date, last: date | None = None, *, doubtful: bool = False,
+def _day(tokens: Sequence[Token], start: int, end: int, first: date, last: date | None = None, *,
+doubtful: bool = False,
          weekday: int | None = None) -> DayItem:  # fmt: skip
     phrase = _phrase(tokens, start, end)
     return DayItem(start, end, DayWish(first, last or first, phrase, doubtful), weekday=weekday)
@@ -312,12 +313,11 @@ def _month_part(tokens: Sequence[Token], start: int, today: date) -> DayItem | N
         if part is None or not tokens[position].text.startswith("месяц"):
             if part is not None and tokens[position].text == "недели":
                 monday = today - timedelta(today.weekday())
-                first, last = (0, 1) if word.startswith("нач") else (2, 3) if word.startswith("сер") else (3, 5)
-                if monday + timedelta(last) < today:
+                early, late = (0, 1) if word.startswith("нач") else (2, 3) if word.startswith("сер") else (3, 5)
+                if monday + timedelta(late) < today:
                     monday += timedelta(7)
-                return _day(
-                    tokens, start, position + 1, max(today, monday + timedelta(first)), monday + timedelta(last)
-                )
+                start_day, end_day = max(today, monday + timedelta(early)), monday + timedelta(late)
+                return _day(tokens, start, position + 1, start_day, end_day)
             return None
         month = today.month if today.day <= part[1] else today.month % 12 + 1
     elif part is None and not tokens[position].text.endswith(("е", "ь", "рт", "й")):
@@ -373,7 +373,8 @@ def _join_far(items: list[DayItem], tokens: Sequence[Token], today: date) -> lis
         return items
     found = today - timedelta(today.weekday()) + timedelta(7 * (weeks[0].week or 0) + (weekdays[0].weekday or 0))
     assert weeks[0].wish is not None
-    wish = DayWish(found, found, f"{first.wish.phrase if first.wish else ''} {second.wish.phrase if second.wish else ''}",
+    wish = DayWish(found, found,
+    f"{first.wish.phrase if first.wish else ''} {second.wish.phrase if second.wish else ''}",
                    weeks[0].wish.doubtful)  # fmt: skip
     return [DayItem(second.start, second.end, wish, weekday=weekdays[0].weekday)] if found >= today else items
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from agent.language.ru.classifier import load_classifier
 from agent.language.ru.cues import load_cues
 from agent.language.ru.features import FeatureMaker
-from agent.language.ru.intent_rules import IntentRules
+from agent.language.ru.intent_rules import load_rules
 from agent.language.ru.morph import Morphology
 from agent.language.text import Token
 from agent.model import Expect
@@ -17,7 +17,8 @@ _POLITE = frozenset({Intent.GREET, Intent.THANKS, Intent.BYE})
 """Said around the matter: they come last when there is a matter."""
 _ANSWERS = frozenset({Intent.AFFIRM, Intent.DENY})
 _GRAVE = frozenset(
-    {Intent.ABUSE, Intent.ATTACK, Intent.SPAM, Intent.HUMAN, Intent.COMPLAINT, Intent.OFFICIAL, Intent.WRONG_NUMBER, Intent.JOB,
+    {Intent.ABUSE, Intent.ATTACK, Intent.SPAM, Intent.HUMAN, Intent.COMPLAINT, Intent.OFFICIAL,
+    Intent.WRONG_NUMBER, Intent.JOB,
      Intent.CANCEL, Intent.OTHER_CLIENT_DATA, Intent.OTHER_LANGUAGE, Intent.NO_RECORDING, Intent.DATA_REQUEST}
 )  # fmt: skip
 """They change the course of a call: a guess must be surer."""
@@ -26,7 +27,7 @@ GRAVE_SURE = 0.65
 
 class IntentReader:
     def __init__(self, morphology: Morphology) -> None:
-        self._rules = IntentRules()
+        self._rules = load_rules()
         self._classifier = load_classifier(FeatureMaker(morphology, self._rules, load_cues()))
 
     def read(
@@ -64,7 +65,8 @@ def _answers(context: Context) -> bool:
 def _given(facts: Understood) -> list[Intent]:
     """Intents that follow from what was read."""
     given = (
-        (facts.choice is not None, Intent.CHOOSE), (bool(facts.phone_digits) or facts.phone_is_caller, Intent.GIVE_PHONE),
+        (facts.choice is not None, Intent.CHOOSE), (bool(facts.phone_digits) or facts.phone_is_caller,
+        Intent.GIVE_PHONE),
         (facts.name is not None, Intent.GIVE_NAME), (facts.day is not None or facts.any_day, Intent.GIVE_DATE),
         (facts.time is not None or facts.any_time, Intent.GIVE_TIME), (bool(facts.certificate), Intent.CERTIFICATE),
     )  # fmt: skip

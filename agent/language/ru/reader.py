@@ -24,7 +24,6 @@ from agent.language.text import Token, join
 from agent.model import Expect
 from agent.understanding import Context, Lexicon, Understood
 
-
 _REPAIRS = frozenset({"нет", "не", "ой", "точнее", "вернее", "тьфу", "ошиблась", "ошибся", "стоп", "погодите"})
 """Between two groups of digits: the second corrects the first."""
 

@@ -62,8 +62,7 @@ class ServiceWords:
         for index, token in enumerate(tokens):
             pair = self._pair(tokens, index)
             found.extend(pair)
-            for concept in self._whole.get(token.text, ()):
-                found.append(Hit(index, index + 1, concept))
+            found.extend(Hit(index, index + 1, concept) for concept in self._whole.get(token.text, ()))
             best: tuple[str, Concept] | None = None
             for part in token.text.split("-") if "-" in token.text else (token.text,):
                 for stem, concept in self._stems.get(part[:3], ()):

@@ -154,7 +154,7 @@ class ServiceMatcher:
         if self._conflict(concept.tag, {known.tag for known in concepts}):
             return False
         if linked:
-            # «коррекция и окрашивание бровей», «мужская и детская стрижка»: the second part needs the first's other kind
+            # «коррекция и окрашивание бровей»: the second part needs what the first lacks
             if not self._one_service_has([known.tag for known in concepts] + [concept.tag]):
                 return False
             return concept.kind == "procedure" or (concept.kind not in kinds and concept.kind != "subject")

@@ -19,7 +19,8 @@ BEFORE_LUNCH = time(13)
 AFTER_WORK = time(18)
 
 _PARTS: dict[str, tuple[time | None, time | None]] = {
-    **dict.fromkeys(wordlist("утром утречком утренние утреннее утро утра утрецом утреца утренний утренняя утру"), (None, MORNING_ENDS)),
+    **dict.fromkeys(wordlist("утром утречком утренние утреннее утро утра утрецом утреца утренний утренняя утру"),
+    (None, MORNING_ENDS)),
     **dict.fromkeys(wordlist("днем день дневное дневные"), (DAY_BEGINS, DAY_ENDS)),
     **dict.fromkeys(
         wordlist("вечером вечерком вечер вечера вечерочком вечерние вечернее вечеру вечерок вечерний вечерку"),
@@ -34,8 +35,10 @@ _AFTER = frozenset(wordlist("после с со от"))
 _BEFORE = frozenset(wordlist("до перед"))
 _ABOUT = frozenset(wordlist("около примерно приблизительно где-то ориентировочно районе плюс-минус"))
 _LEAVE = (
-    "уйти", "выйти", "закончи", "законча", "освобод", "уехать", "выехать", "уходи", "убежать", "убега", "готов", "успеть уйти",
-    "быть дома", "бежать", "ухожу", "выезжа", "свободна быть", "самолет", "поезд", "отпустите", "управи", "встреч", "забрать",
+    "уйти", "выйти", "закончи", "законча", "освобод", "уехать", "выехать", "уходи", "убежать", "убега", "готов",
+    "успеть уйти",
+    "быть дома", "бежать", "ухожу", "выезжа", "свободна быть", "самолет", "поезд", "отпустите", "управи",
+    "встреч", "забрать",
 )  # fmt: skip
 """Stems that turn «до двенадцати» and «к часу» into the end of the visit."""
 _LATER = frozenset(wordlist("попозже позднее позже попоздней"))
@@ -207,7 +210,7 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
     word = tokens[start].text
     following = tokens[start + 1].text if start + 1 < len(tokens) else ""
     third = tokens[start + 2].text if start + 2 < len(tokens) else ""
-    if word in ("первая", "первой", "первую") and following == "половина" or following in ("половине", "половину"):
+    if (word in ("первая", "первой", "первую") and following == "половина") or following in ("половине", "половину"):
         if third in ("дня", "день") and word.startswith(("перв", "втор")):
             first = word.startswith("перв")
             wish = TimeWish(start_by=BEFORE_LUNCH) if first else TimeWish(not_before=BEFORE_LUNCH)
@@ -269,7 +272,8 @@ def _compares(tokens: Sequence[Token], index: int, formerly: str) -> bool:
 
 _COMPARED = frozenset(
     wordlist(
-        "чуть немного можно час часа часик полчаса минут минуты есть давайте день лучше бы что попозже нибудь еще а намного пораньше"
+        "чуть немного можно час часа часик полчаса минут минуты есть давайте день лучше бы что попозже нибудь еще "
+        "а намного пораньше"
     )
 )
 

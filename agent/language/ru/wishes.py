@@ -7,17 +7,19 @@ from typing import Generic, TypeVar
 from agent.language.ru.dates import DayItem
 from agent.language.ru.times import TimeItem
 from agent.language.text import Token, wordlist
-from agent.understanding import DayWish, TimeWish
 
 _Item = TypeVar("_Item", DayItem, TimeItem)
 _REFUSED_AFTER = (
-    "не могу", "не смогу", "не подход", "не подойд", "не получ", "никак", "отпада", "неудобн", "не удобн", "не надо", "не хочу",
-    "не выход", "не вый", "не успе", "плохо", "рано", "поздно", "занят", "работаю", "не вариант", "не устра", "нельзя", "не буд",
+    "не могу", "не смогу", "не подход", "не подойд", "не получ", "никак", "отпада", "неудобн", "не удобн", "не "
+    "надо", "не хочу",
+    "не выход", "не вый", "не успе", "плохо", "рано", "поздно", "занят", "работаю", "не вариант", "не устра",
+    "нельзя", "не буд",
     "не в ", "не люб", "уже не", "мне не", "у меня не", "поздновато", "рановато", "тоже не", "точно не", "отмен",
 )  # fmt: skip
 _BOOKED = frozenset(
     wordlist(
-        "записан записана записаны запись записи записывалась записывался записывали записали записаны бронь брони стоит стояла визит визита"
+        "записан записана записаны запись записи записывалась записывался записывали записали записаны бронь "
+        "брони стоит стояла визит визита"
     )
 )
 _MOVING = (
@@ -91,7 +93,7 @@ def _booked(items: Sequence[_Item], tokens: Sequence[Token]) -> _Item | None:
 
 def _is_reference(word: str, previous: list[str], changes: bool) -> bool:
     if word in ("запись", "записи", "визит", "визита", "бронь", "брони"):
-        return changes or "моя" in previous or "мою" in previous or "у" in previous[-4:] and "меня" in previous
+        return changes or "моя" in previous or "мою" in previous or ("у" in previous[-4:] and "меня" in previous)
     if word in ("стоит", "стояла"):
         return "меня" in previous or "запись" in previous
     # «можно записаны быть», «хочу записывалась» do not occur; «вы записали?» asks about the booking too
@@ -106,7 +108,7 @@ def refused(tokens: Sequence[Token], start: int, end: int) -> bool:
     if before and before[-1] in ("не", "кроме", "ни"):
         following = tokens[end].text if end < len(tokens) else ""
         return following not in ("раньше", "позже") and before[-2:-1] != ["почему"] and before[-2:-1] != ["можно"]
-    after = []
+    after: list[str] = []
     for token in tokens[end : end + 4]:
         if token.gap.strip(" ") in (".", "!", "?", ";") and after:
             break
