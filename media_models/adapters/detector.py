@@ -2,14 +2,14 @@
 
 Silero alone hears a soft first syllable 0.2 to 0.5 s late and reports the end 50 to 100 ms late. A frame that the gate
 passes and that stands out of the background needs less of Silero's conviction (clicks, coughs, knocks and a hair dryer
-stay below 0.1, see tests), and a frame that has fallen back to the background ends speech at once.
+hardly reach 0.2, see tests), and a frame that has fallen back to the background ends speech at once.
 While gate and level say silence, Silero is not run; the windows it missed are kept and judged on waking.
 """
 
 import importlib.util
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ FRAME_MS = 20
 WINDOW_SAMPLES = 512
 """One decision of Silero: 32 ms at 16 kHz."""
 CONTEXT_SAMPLES = 64
+DITHER_SAMPLES = 32 * WINDOW_SAMPLES
 STATE_SIZE = 128
 
 
@@ -37,18 +38,27 @@ class DetectorTuning:
     gate_mode: int = 2
     """webrtcvad: 0 lets much pass, 3 little."""
     on_probability: float = 0.5
-    standing_out_probability: float = 0.18
+    standing_out_probability: float = 0.2
     """Enough for a frame that passes the gate and stands out of the background."""
     standing_out_db: float = 12.0
     off_probability: float = 0.35
+    sustain_db: float = 7.0
+    sustain_probability: float = 0.05
+    """Speech goes on while a frame passes the gate, stands out this far, and Silero is not sure of the contrary."""
     background_db: float = 5.0
     """A frame this close to the floor is background, provided that the speech before was clearly louder."""
     background_frames: int = 2
     clear_speech_db: float = 18.0
     idle_frames: int = 10
     """Frames of background after which Silero rests."""
-    replay_windows: int = 4
-    """Windows judged again on waking: Silero decides by what came before."""
+    replay_windows: int = 8
+    """Windows judged again when the network's state starts anew: it decides by what came before."""
+    oldest_windows: int = 62
+    """2 s: age of the state at which it starts anew in a pause."""
+    oldest_in_speech_windows: int = 190
+    """6 s: the same while somebody speaks."""
+    dither_dbfs: float = -55.0
+    """Noise under what the network hears; below the idle noise of most lines."""
 
 
 class SileroNetwork:
@@ -96,33 +106,60 @@ def _zero_state() -> NDArray[np.float32]:
     return np.zeros((1, 1, STATE_SIZE), np.float32)
 
 
-@dataclass(slots=True)
 class _SileroState:
-    """What Silero remembers of one caller, and the windows it has not judged yet."""
+    """What Silero remembers of one caller.
 
-    network: SileroNetwork
-    replay_windows: int
-    probability: float = 0.0
-    _h: NDArray[np.float32] = field(default_factory=_zero_state)
-    _c: NDArray[np.float32] = field(default_factory=_zero_state)
-    _tail: NDArray[np.float32] = field(default_factory=lambda: np.zeros(CONTEXT_SAMPLES, np.float32))
-    _pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    _missed: deque[NDArray[np.float32]] = field(default_factory=deque)
+    Its recurrent state is not made for whole calls: over band-limited audio the cell values grow without end, and after
+    ten seconds the network hears nothing (see the ten-minute test). So the state starts anew again and again, from the
+    last few windows.
+    """
 
-    def feed(self, samples_16k: NDArray[np.float32], rest: bool) -> None:
+    def __init__(self, network: SileroNetwork, tuning: DetectorTuning) -> None:
+        self.probability = 0.0
+        self._network = network
+        self._tuning = tuning
+        self._h, self._c = _zero_state(), _zero_state()
+        self._age = 0
+        self._tail = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self._pending = np.zeros(0, np.float32)
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=tuning.replay_windows)
+        self._resting = True
+        # A little noise under the audio: with digital silence between words the network doubts speech itself.
+        noise = np.random.default_rng(0).standard_normal(DITHER_SAMPLES)
+        self._dither = (noise * 10 ** (tuning.dither_dbfs / 20)).astype(np.float32)
+        self._dither_at = 0
+
+    def feed(self, samples_16k: NDArray[np.float32], rest: bool, speech: bool) -> None:
+        """rest: nothing to judge, save the work. speech: the state is touched as late as possible."""
         self._pending = np.concatenate([self._pending, samples_16k])
         while len(self._pending) >= WINDOW_SAMPLES:
-            window = np.concatenate([self._tail, self._pending[:WINDOW_SAMPLES]])[np.newaxis]
+            new = self._pending[:WINDOW_SAMPLES] + self._dither[self._dither_at : self._dither_at + WINDOW_SAMPLES]
+            self._dither_at = (self._dither_at + WINDOW_SAMPLES) % DITHER_SAMPLES
+            window = np.concatenate([self._tail, new])[np.newaxis]
             self._pending = self._pending[WINDOW_SAMPLES:]
             self._tail = window[0, -CONTEXT_SAMPLES:]
-            self._missed.append(window)
-            while len(self._missed) > self.replay_windows:
-                self._missed.popleft()
+            if not rest:
+                self._judge(window, speech)
+            self._recent.append(window)
         if rest:
             self.probability = 0.0
-            return
-        while self._missed:
-            self.probability, self._h, self._c = self.network.judge(self._missed.popleft(), self._h, self._c)
+        elif self._resting and self._recent:
+            self._start_anew()
+        self._resting = rest
+
+    def _judge(self, window: NDArray[np.float32], speech: bool) -> None:
+        limit = self._tuning.oldest_in_speech_windows if speech else self._tuning.oldest_windows
+        if self._resting or self._age >= limit:
+            self._start_anew()
+            self._resting = False
+        self.probability, self._h, self._c = self._network.judge(window, self._h, self._c)
+        self._age += 1
+
+    def _start_anew(self) -> None:
+        self._h, self._c = _zero_state(), _zero_state()
+        self._age = 0
+        for window in self._recent:
+            self.probability, self._h, self._c = self._network.judge(window, self._h, self._c)
 
 
 class GatedSileroStream:
@@ -134,7 +171,7 @@ class GatedSileroStream:
         self._tuning = tuning
         self._gate: Any = webrtcvad.Vad(tuning.gate_mode)
         self._doubler = Doubler() if rate_hz == 8_000 else None
-        self._silero = _SileroState(network, tuning.replay_windows)
+        self._silero = _SileroState(network, tuning)
         self._floor = NoiseFloor()
         self._speech = False
         self._speech_dbfs = LOWEST_DBFS
@@ -153,7 +190,8 @@ class GatedSileroStream:
         near_floor = level < self._floor.level_dbfs + tuning.background_db
         self._quiet_frames = self._quiet_frames + 1 if near_floor and not gate else 0
         rest = self._quiet_frames > tuning.idle_frames and not self._speech
-        self._silero.feed(samples if self._doubler is None else self._doubler.feed(samples), rest)
+        wideband = samples if self._doubler is None else self._doubler.feed(samples)
+        self._silero.feed(wideband, rest, self._speech)
         probability = self._silero.probability
         self._decide(level, gate, near_floor, probability)
         floor = self._floor.update(level, self._speech or probability >= tuning.standing_out_probability / 2)
@@ -174,5 +212,6 @@ class GatedSileroStream:
         self._speech_dbfs = max(level, self._speech_dbfs - 0.2)
         was_clear = self._speech_dbfs - self._floor.level_dbfs >= tuning.clear_speech_db
         back_in_noise = was_clear and self._background_run >= tuning.background_frames
-        if back_in_noise or (probability < tuning.off_probability and not stands_out):
+        goes_on = gate and above_floor >= tuning.sustain_db and probability >= tuning.sustain_probability
+        if back_in_noise or (probability < tuning.off_probability and not goes_on):
             self._speech = False

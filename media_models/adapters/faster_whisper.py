@@ -180,13 +180,19 @@ class FasterWhisperRecognizer:
             if self.profile.trim_padding_frames:
                 frames = self.profile.trim_padding_frames
                 kind = type("TrimmedWhisper", (_TrimmedWhisper,), {"padding_frames": frames})
-            self._model = kind(
-                str(self.folder),
-                device=self._device,
-                compute_type=self._compute_type,
-                cpu_threads=self.profile.cpu_threads,
-                local_files_only=True,
-            )
+            try:
+                self._model = kind(
+                    str(self.folder),
+                    device=self._device,
+                    compute_type=self._compute_type,
+                    cpu_threads=self.profile.cpu_threads,
+                    local_files_only=True,
+                )
+            except (RuntimeError, ValueError, OSError) as error:
+                raise ConfigurationError(
+                    f"the speech model in {self.folder} cannot be loaded on {self._device} as {self._compute_type}: "
+                    f"{error}. Get it again with: ai-admin models get <name>"
+                ) from error
         return self._model
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -230,3 +232,60 @@ def test_a_damaged_profile_is_named(tmp_path: Path) -> None:
     (tmp_path / "engine.json").write_text('{"window": 3}')
     with pytest.raises(ConfigurationError, match=r"engine\.json"):
         EngineProfile.read(tmp_path)
+
+
+@pytest.fixture
+def as_real_whisper(tmp_path: Path) -> Path:
+    """The embedded weights without their profile: treated like any Whisper from the catalogue."""
+    folder = tmp_path / "plain-whisper"
+    shutil.copytree(embedded_recognizer_folder(), folder, ignore=shutil.ignore_patterns("engine.json"))
+    return folder
+
+
+async def test_a_plain_whisper_folder_gets_full_windows_and_hints(as_real_whisper: Path) -> None:
+    engine = FasterWhisperRecognizer(as_real_whisper)
+    assert engine.name == "plain-whisper"
+    stream = engine.open_stream(8000, hints=("маникюр", "педикюр"))
+    feed(stream, clips()[0].pcm)
+    assert (await stream.partial()).decode_ms > 0
+    final = await stream.final()
+    assert final.decode_ms > 0
+    stream.close()
+    await engine.close()
+
+
+async def test_damaged_weights_are_named(as_real_whisper: Path) -> None:
+    weights = as_real_whisper / "model.bin"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    engine = FasterWhisperRecognizer(as_real_whisper)
+    with pytest.raises(ConfigurationError, match="plain-whisper"):
+        await engine.warm_up()
+    await engine.close()
+
+
+async def test_a_language_that_the_model_does_not_know_is_decoded_as_its_own(
+    recognizer: FasterWhisperRecognizer,
+) -> None:
+    stream = recognizer.open_stream(8000, language="en")
+    feed(stream, clips()[6].pcm)
+    assert (await stream.final()).text == clips()[6].text
+    stream.close()
+
+
+def test_a_rate_that_is_not_served_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="8000"):
+        FasterWhisperRecognizer(embedded_recognizer_folder()).open_stream(11025)
+
+
+async def test_calls_leave_no_memory_behind(recognizer: FasterWhisperRecognizer) -> None:
+    def resident_mb() -> float:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
+
+    short = [clip for clip in clips() if len(clip.pcm) < 40_000][:10]
+    for clip in short * 3:
+        await heard(recognizer, clip.pcm)
+    before = resident_mb()
+    for clip in short * 20:
+        await heard(recognizer, clip.pcm)
+    assert resident_mb() - before < 12
