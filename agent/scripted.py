@@ -210,6 +210,9 @@ class _Run:
             timezone=salon.profile.timezone,
             offered_times=tuple(start.time() for start in starts),
             offered_days=tuple(start.date() for start in starts),
+            opens=salon.profile.opens,
+            closes=salon.profile.closes,
+            phone_known=state.caller.digits,
         )
         return self.understander.understand(turn, salon.lexicon, known)
 

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import structlog
 
 from agent.brain import Brain, Remember, TurnContext
-from agent.claims import Claim, claims_in
+from agent.claims import Claim, unproven
 from agent.model import (
     Conversation,
     DialogState,
     EndCall,
     Expect,
+    Handoff,
     NeedsCommit,
     ReplyEvent,
     Say,
@@ -21,7 +22,7 @@ from agent.model import (
     ToolCall,
     Turn,
 )
-from agent.salon import SalonDirectory
+from agent.salon import Salon, SalonDirectory
 from agent.tools import CommitNeeded, FinishedWrite, PendingWrites, Toolbox
 from core.clock import Clock
 from core.errors import AppError
@@ -30,6 +31,7 @@ from crm.ports import BookingDesk, Crm, SalonBook
 
 log = structlog.get_logger(__name__)
 
+FAULTS_BEFORE_HANDOFF = 2
 _DONE_BY_TOOL = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
 
 
@@ -83,45 +85,69 @@ class BookingAgent:
         proven = _proven(conversation.state, finished)
         context = TurnContext(conversation, turn, salon, dict(conversation.state.data.get("brain", {})), finished)
         memory: dict[str, Any] | None = None
+        faults = int(conversation.state.data.get("faults", 0))
         try:
             async with aclosing(_generator(self._brain.think(context, tools))) as events:
                 async for event in events:
                     for call in _drain(tools):
                         proven |= _proves(call, tools)
                         yield call
-                    match event:
-                        case Remember(data):
-                            memory = data
-                        case Say(text, _, spoken_language):
-                            language = spoken_language
-                            if claims_in(text) - proven:
-                                log.error("claim_without_proof", conversation=str(conversation.id))
-                                await self._promise(tools, conversation)
-                                yield Say(_honest(language), Expect.FREE, language)
-                            else:
-                                yield event
-                        case _:
-                            yield event
+                    if isinstance(event, Remember):
+                        memory = event.data
+                        continue
+                    if isinstance(event, Say):
+                        language = event.language
+                    yield await self._gated(event, tools, proven)
         except CommitNeeded:
             for call in _drain(tools):
                 yield call
             yield NeedsCommit()
             return
-        except AppError as error:
-            log.error("turn_failed", conversation=str(conversation.id), code=error.code)
-            for call in _drain(tools):
-                yield call
-            yield Say(_again(language), Expect.FREE, language)
+        except Exception as error:
+            # A fault of ours must not drop a caller: she hears that it is on our side, and the second time in a row
+            # a person takes over. The text of the exception may hold what she said, so only its type is logged.
+            code = error.code if isinstance(error, AppError) else type(error).__name__
+            log.error("turn_failed", conversation=str(conversation.id), code=code)
+            faults += 1
+            async for event in self._after_fault(tools, salon, language, faults):
+                yield event
+        else:
+            faults = 0
         for call in _drain(tools):
             yield call
         kept = memory if memory is not None else conversation.state.data.get("brain", {})
-        data = {"brain": kept, "language": language, "proven": sorted(proven)}
+        data = {"brain": kept, "language": language, "proven": sorted(proven), "faults": faults}
         yield StateChanged(DialogState(data))
         self._pending.adopted(conversation.id)
 
-    async def _promise(self, tools: Toolbox, conversation: Conversation) -> None:
+    async def _gated(self, event: ReplyEvent, tools: Toolbox, proven: set[Claim]) -> ReplyEvent:
+        """A sentence that claims what the desk has not said is replaced by an honest one and a task."""
+        if not isinstance(event, Say) or not unproven(event.text, proven):
+            return event
+        log.error("claim_without_proof", conversation=str(tools.conversation.id))
+        await self._promise(tools)
+        return Say(_honest(event.language), Expect.FREE, event.language)
+
+    async def _after_fault(self, tools: Toolbox, salon: Salon, language: str, faults: int) -> AsyncIterator[ReplyEvent]:
+        """Words first; two faults in a row: a task, and a transfer if there is a number for it."""
+        for call in _drain(tools):
+            yield call
+        if faults < FAULTS_BEFORE_HANDOFF:
+            yield Say(_again(language), Expect.FREE, language)
+            return
+        await self._promise(tools)
+        yield Say(_technical(language), Expect.NOTHING, language)
+        target = salon.profile.transfer_to
+        if target is not None and tools.conversation.channel.spoken:
+            yield Handoff(target, "technical_failure", "Помощник не справился, клиент ждёт ответа.")
+        else:
+            yield EndCall(Outcome.TECHNICAL_FAILURE)
+
+    async def _promise(self, tools: Toolbox) -> None:
         due = self._clock.now() + timedelta(hours=1)
-        task = Task(TaskKind.CALLBACK, "Проверить, оформлена ли запись, и написать клиенту.", due, conversation.caller)
+        task = Task(
+            TaskKind.CALLBACK, "Проверить, оформлена ли запись, и написать клиенту.", due, tools.conversation.caller
+        )
         if not tools.provisional:
             await tools.task(task)
 

@@ -86,8 +86,13 @@ class VisitWish:
     """«только к Ане»: nobody else may be offered."""
     excluded_staff: tuple[StaffId, ...] = ()
     day: DayWish | None = None
+    other_days: tuple[DayWish, ...] = ()
+    """Further acceptable days: «в четверг или в пятницу»."""
+    refused_days: tuple[DayWish, ...] = ()
     any_day: bool = False
     time: TimeWish | None = None
+    other_times: tuple[TimeWish, ...] = ()
+    refused_times: tuple[TimeWish, ...] = ()
     any_time: bool = False
     for_whom: str = ""
     visitor_name: str = ""

@@ -47,6 +47,17 @@ def services(view: View) -> tuple[ServiceId, ...]:
 # --- what ------------------------------------------------------------------------------------------------------
 
 
+def given_up(view: View) -> Move | None:
+    """«не надо, отмените» in the middle of arranging a visit: nothing is written, nothing is pressed."""
+    state = view.state
+    if not view.hears(Intent.CANCEL) or view.hears(Intent.BOOK) or state.question is Question.NONE:
+        return None
+    state = replace(state, goal=Goal.NONE, wish=kept(state.wish), offers=(), chosen=None, read_back=None, search=None)
+    return Ask(
+        (view.say.not_written(),), Question.NONE, Expect.FREE, replace(state, outcome=state.outcome or Outcome.INFO)
+    )
+
+
 def know_service(view: View) -> Move | None:
     state, found = view.state, _resolution(view)
     if found.unknown and not state.has_told(f"no:{found.unknown[0]}"):
@@ -204,7 +215,8 @@ def run_search(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     def absorb(before: DialogueState, result: ToolResult[tuple[Plan, ...]]) -> DialogueState:
         if not isinstance(result, Ok):
             return replace(before, search=None).tell("crm_down")
-        plans = _slim(result.value, state, view, rung.stage)
+        found = find.acceptable(result.value, state.wish, view, rung.stage)
+        plans = _slim(found, state, view, rung.stage)
         if plans:
             return replace(before, search=Search(key, search.stage, done=True, plans=plans))
         if search.stage + 1 < len(rungs):
@@ -216,14 +228,12 @@ def run_search(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
 
 def _slim(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Stage) -> tuple[Plan, ...]:
     """What the state keeps of a search: the exact hits and the two best others."""
-    exact = tuple(p for p in find.exact(plans, state.wish.time, view) if p.start not in state.refused)
+    exact = tuple(p for p in find.exact(plans, state.wish, view) if p.start not in state.refused)
     return tuple(dict.fromkeys((*exact[:3], *find.offers(plans, state, view, stage))))
 
 
 def search_key(state: DialogueState, wanted: tuple[ServiceId, ...]) -> str:
-    wish = state.wish
-    facts = (wanted, wish.staff, wish.excluded_staff, wish.staff_only, wish.day, wish.any_day, wish.time, wish.age,
-             state.refused, state.target, state.colleague_refused)  # fmt: skip
+    facts = (wanted, find.search_facts(state.wish), state.refused, state.target, state.colleague_refused)
     return repr(facts)
 
 
@@ -232,7 +242,7 @@ def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     if state.chosen is not None or state.search is None or not state.search.done:
         return None
     stage = find.ladder(state, wanted, view)[state.search.stage].stage
-    hits = find.exact(state.search.plans, state.wish.time, view)
+    hits = find.exact(state.search.plans, state.wish, view)
     single_day = state.wish.day is not None and state.wish.day.first == state.wish.day.last
     if hits and stage is Stage.AS_WISHED and single_day and not state.offers:
         best = min(hits, key=lambda p: p.price.amount.minor)
@@ -401,6 +411,7 @@ def apologise(view: View) -> Move | None:
 
 RULES: tuple[Rule, ...] = (
     apologise,
+    given_up,
     know_service,
     know_variant,
     know_age,

@@ -8,6 +8,7 @@ from agent.policy import hints
 from agent.policy.booking import kept
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
+from agent.policy.search import search_facts
 from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
 from agent.understanding import DayWish, Intent, ServiceMention, TimeWish, Understood
 from crm.model import Plan, StaffId
@@ -15,6 +16,7 @@ from crm.model import Plan, StaffId
 AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
 """«после моего окрашивания»: names a time, not a wish."""
 ASKS_FOR_SERVICE = (Question.NONE, Question.GOAL, Question.SERVICE, Question.INVITE)
+ARRANGING = (Question.OFFER, Question.READ_BACK, Question.WHAT_ELSE, Question.NAME, Question.PHONE)
 DICTATION = (Question.PHONE, Question.PHONE_RIGHT)
 
 
@@ -76,12 +78,12 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
             case Intent.LATE:
                 return Goal.LATE
             case Intent.RESCHEDULE:
-                if hints.declines_move(view.heard.text):
+                if hints.declines_move(view.heard.text) or _mid_booking(state, view):
                     continue
                 return Goal.RESCHEDULE
-            case Intent.CANCEL if state.question is not Question.OFFER or state.bookings:
+            case Intent.CANCEL if not _mid_booking(state, view):
                 return Goal.CANCEL
-            case Intent.CANCEL_PART:
+            case Intent.CANCEL_PART if state.goal is not Goal.BOOK:
                 return Goal.CHANGE
             case Intent.ADD_SERVICE if state.goal is Goal.NONE and view.heard.services:
                 return Goal.CHANGE if state.written or state.bookings else Goal.BOOK
@@ -95,6 +97,13 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
             case _:
                 continue
     return _implied_goal(state, view)
+
+
+def _mid_booking(state: DialogueState, view: View) -> bool:
+    """While a new visit is being arranged, «перенесите на пятницу» and «отмените» speak of it, unless a booking that
+    exists is named."""
+    named = view.heard.booked_day is not None or view.heard.booked_time is not None
+    return state.goal is Goal.BOOK and state.question in ARRANGING and not named
 
 
 def _about_what_was_written(view: View) -> Goal | None:
@@ -186,7 +195,7 @@ def _phone(caller: Caller, view: View, state: DialogueState) -> Caller:
 def _wish(state: DialogueState, view: View) -> DialogueState:
     """Day, time, master and services of a visit; a pick among offers; corrections at any point."""
     picked = choose_offer(state, view)
-    heard, wish = view.heard, state.wish
+    wish = state.wish
     if picked is not None:
         wish = _services(wish, state, view)
         chosen = None if wish.services != state.wish.services else picked
@@ -198,17 +207,10 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     state = _refusal(state, view)
     wish = _services(wish, state, view)
     wish = _staff(wish, state, view)
-    if heard.day is not None:
-        wish = replace(wish, day=heard.day, any_day=False)
-    elif heard.any_day or (wish.day is None and hints.nearest(heard.text)):
-        wish = replace(wish, day=None, any_day=True)
-    if heard.time is not None:
-        wish = replace(wish, time=_time(wish.time, heard.time, state, view), any_time=False)
-    elif heard.any_time:
-        wish = replace(wish, time=None, any_time=True)
+    wish = _when(wish, state, view)
     if wish == state.wish:
         return state
-    changed = _search_part(wish) != _search_part(state.wish)
+    changed = search_facts(wish) != search_facts(state.wish)
     state = replace(state, wish=wish)
     if changed:
         state = replace(state, chosen=None, offers=(), read_back=None, agreed=False, search=None)
@@ -225,13 +227,6 @@ def _refusal(state: DialogueState, view: View) -> DialogueState:
     if heard.day is None and heard.time is None and not heard.services and not view.hears(Intent.WAITLIST):
         state = replace(state, answered=(*state.answered, "declined"))
     return state
-
-
-def _search_part(wish: VisitWish) -> tuple[object, ...]:
-    return (
-        wish.services, wish.staff, wish.excluded_staff, wish.staff_only, wish.day, wish.any_day, wish.time,
-        wish.any_time, wish.age, wish.for_whom, wish.gender, wish.hair_long,
-    )  # fmt: skip
 
 
 def _day_of(plan: Plan, view: View) -> DayWish:
@@ -305,6 +300,29 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     return wish
 
 
+def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
+    """A new day or time takes the place of the old one; what was ruled out stays ruled out until it is wished for."""
+    heard = view.heard
+    if heard.day is not None:
+        wish = replace(wish, day=heard.day, other_days=heard.other_days, any_day=False)
+    elif heard.any_day or (wish.day is None and hints.nearest(heard.text)):
+        wish = replace(wish, day=None, other_days=(), any_day=True)
+    if heard.time is not None:
+        time_wish = _time(wish.time, heard.time, state, view)
+        wish = replace(wish, time=time_wish, other_times=heard.other_times, any_time=False)
+    elif heard.any_time:
+        wish = replace(wish, time=None, other_times=(), any_time=True)
+    refused_days = tuple(d for d in (*wish.refused_days, *heard.refused_days) if d != wish.day)
+    refused_times = tuple(t for t in (*wish.refused_times, *heard.refused_times) if t != wish.time)
+    if wish.day is not None and any(d.first <= wish.day.first and wish.day.last <= d.last for d in heard.refused_days):
+        wish = replace(wish, day=None, other_days=())  # «в пятницу не могу», and no other day said yet
+    if wish.time is not None and wish.time in heard.refused_times:
+        wish = replace(wish, time=None, other_times=())
+    return replace(
+        wish, refused_days=tuple(dict.fromkeys(refused_days)), refused_times=tuple(dict.fromkeys(refused_times))
+    )
+
+
 def _time(old: TimeWish | None, new: TimeWish, state: DialogueState, view: View) -> TimeWish:
     """Bounds add up («после шести», then «но до восьми»); «попозже» counts from what was offered or wished."""
     if new.later or new.earlier:
@@ -346,16 +364,9 @@ def _new_time(state: DialogueState, view: View) -> DialogueState:
     if picked is not None:
         return replace(state, chosen=picked, offers=(), read_back=None, agreed=False)
     state = _refusal(state, view)
-    heard, wish = view.heard, state.wish
+    wish = state.wish
     wish = _staff(wish, state, view)
-    if heard.day is not None:
-        wish = replace(wish, day=heard.day, any_day=False)
-    elif heard.any_day:
-        wish = replace(wish, day=None, any_day=True)
-    if heard.time is not None:
-        wish = replace(wish, time=_time(wish.time, heard.time, state, view), any_time=False)
-    elif heard.any_time:
-        wish = replace(wish, time=None, any_time=True)
-    if _search_part(wish) == _search_part(state.wish):
+    wish = _when(wish, state, view)
+    if search_facts(wish) == search_facts(state.wish):
         return state
     return replace(state, wish=wish, chosen=None, offers=(), read_back=None, agreed=False, search=None)

@@ -51,15 +51,11 @@ def name_and_phone(view: View) -> Move | None:
             if number is not None and len(caller.digits) >= 10:
                 return Note(replace(state, caller=replace(caller, phone=number, digits="")))
             return Ask((view.say.ask_rest_of_phone(caller.digits),), Question.PHONE, Expect.PHONE, state)
-        return Ask(
-            (view.say.ask_phone(again=state.question is Question.PHONE),), Question.PHONE, Expect.PHONE, state
-        )
+        return Ask((view.say.ask_phone(again=state.question is Question.PHONE),), Question.PHONE, Expect.PHONE, state)
     if not caller.phone_confirmed:
         return Ask((view.say.phone_right(caller.phone),), Question.PHONE_RIGHT, Expect.YES_NO, state)
     if not caller.name:
-        return Ask(
-            (view.say.ask_name(again=state.question is Question.NAME),), Question.NAME, Expect.NAME, state
-        )
+        return Ask((view.say.ask_name(again=state.question is Question.NAME),), Question.NAME, Expect.NAME, state)
     return None
 
 

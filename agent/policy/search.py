@@ -4,7 +4,7 @@ The ladder keeps to what matters to the person: her master before the hour, the 
 day before another day when nobody was named.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from agent.policy.moves import View
@@ -17,6 +17,14 @@ OTHER_DAYS = 14
 """How far from the wished day the same master's other days are looked for."""
 APART_MIN = 60
 """Two offers closer than that are no choice."""
+
+
+def search_facts(wish: VisitWish) -> VisitWish:
+    """The wish without what no search depends on: two equal ones need no second search."""
+    return replace(
+        wish, staff_named=False, implied_gender="", visitor_name="", people=None, certificate="",
+        certificate_left_minor=None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ def days_of(wish: VisitWish, view: View) -> tuple[date, date]:
     horizon = view.today + timedelta(days=view.salon.rules.horizon_days)
     if wish.day is None:
         return view.today, min(view.today + timedelta(days=OTHER_DAYS), horizon)
-    return max(wish.day.first, view.today), wish.day.last
+    days = (wish.day, *wish.other_days)
+    return max(min(day.first for day in days), view.today), max(day.last for day in days)
 
 
 def _around(first: date, last: date, view: View) -> tuple[date, date]:
@@ -128,11 +137,33 @@ def _query(
     )
 
 
-def exact(plans: tuple[Plan, ...], wish: TimeWish | None, view: View) -> tuple[Plan, ...]:
-    """Plans that start at the very time that was asked for."""
-    if wish is None or wish.at is None:
-        return ()
-    return tuple(p for p in plans if view.salon.local(p.start).time() == wish.at)
+def exact(plans: tuple[Plan, ...], wish: VisitWish, view: View) -> tuple[Plan, ...]:
+    """Plans that start at the very time that was asked for, or at one of several."""
+    times = {t.at for t in (wish.time, *wish.other_times) if t is not None and t.at is not None}
+    return tuple(p for p in plans if view.salon.local(p.start).time() in times)
+
+
+def acceptable(plans: tuple[Plan, ...], wish: VisitWish, view: View, stage: Stage) -> tuple[Plan, ...]:
+    """Without the days and times that were ruled out; on the wished days only, unless other days are looked at."""
+    days = () if wish.day is None or stage is Stage.OTHER_DAY else (wish.day, *wish.other_days)
+
+    def fits(plan: Plan) -> bool:
+        start = view.salon.local(plan.start)
+        if days and not any(day.first <= start.date() <= day.last for day in days):
+            return False
+        if any(day.first <= start.date() <= day.last for day in wish.refused_days):
+            return False
+        return not any(_rules_out(refused, start.time()) for refused in wish.refused_times)
+
+    return tuple(plan for plan in plans if fits(plan))
+
+
+def _rules_out(refused: TimeWish, start: time) -> bool:
+    if refused.at is not None:
+        return start == refused.at
+    after = refused.not_before is None or start >= refused.not_before
+    before = refused.start_by is None or start <= refused.start_by
+    return after and before and (refused.not_before is not None or refused.start_by is not None)
 
 
 def offers(plans: tuple[Plan, ...], state: DialogueState, view: View, stage: Stage) -> tuple[Plan, ...]:

@@ -232,6 +232,9 @@ class English:
     def what_else(self) -> str:
         return "What should be different?"
 
+    def not_written(self) -> str:
+        return "Fine, I am not making a booking. Glad to help another time."
+
     def slot_gone(self) -> str:
         return "That time has just been taken."
 
@@ -439,7 +442,7 @@ class English:
         return f"I am very sorry about that. The administrator will contact you {self._until(due)}."
 
     def way_out(self, *, admin_now: bool) -> str:
-        return "If you prefer a person, say \"administrator\"."
+        return 'If you prefer a person, say "administrator".'
 
     def stuck_transfer(self) -> tuple[str, ...]:
         return ("I do not want to get it wrong, so I am connecting you to the administrator.",)

@@ -277,10 +277,13 @@ class RussianVisits:
         return "Ребёнок приходит со взрослым."
 
     def all_right(self, *, prepay: bool) -> str:
-        return "Записать?" if prepay else self.pick("right", "Всё верно?", "Верно?", "Записываю?")
+        return "Записать?" if prepay else self.pick("right", "Всё верно?", "Верно?", "Всё правильно?")
 
     def what_else(self) -> str:
         return self.pick("else", "Что поменять?", "Что изменить: время, мастера или услугу?")
+
+    def not_written(self) -> str:
+        return "Хорошо, запись не оформляю. Будем рады помочь в другой раз."
 
     def slot_gone(self) -> str:
         return "Это время только что заняли."

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.brain import Remember
-from agent.model import Channel, EndCall, NeedsCommit, Say, Speaker, StateChanged, Turn, TurnKind, Utterance
+from agent.model import Channel, EndCall, Handoff, NeedsCommit, Say, Speaker, StateChanged, Turn, TurnKind, Utterance
 from agent.salon import FRESH_S
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
@@ -271,6 +271,24 @@ async def test_no_brain_can_claim_what_the_desk_did_not_say(salon, clock, text, 
     agent = BookingAgent(crm=salon, desk=salon, book=salon, clock=clock, brain=brain, spoken_form=lambda t, _: t)
     said = await Table(agent, clock).says("к Игорю завтра в час")
     assert text not in said
+    assert [t.kind for t in salon.tasks] == [TaskKind.CALLBACK]
+    await agent.close()
+
+
+class BrokenBrain:
+    async def think(self, context, tools) -> AsyncIterator[object]:
+        raise ValueError("a bug, with what the caller said in it")
+        yield
+
+
+async def test_a_bug_in_the_brain_is_words_first_and_a_person_the_second_time(salon, clock):
+    agent = BookingAgent(
+        crm=salon, desk=salon, book=salon, clock=clock, brain=BrokenBrain(), spoken_form=lambda t, _: t
+    )
+    table = Table(agent, clock)
+    assert "Повторите" in await table.says("к Игорю завтра в час")
+    await table.says("к Игорю завтра в час")
+    assert table.has(Handoff)
     assert [t.kind for t in salon.tasks] == [TaskKind.CALLBACK]
     await agent.close()
 
