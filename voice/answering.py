@@ -49,6 +49,8 @@ class Exchange:
     """One turn of the caller and the reply to it."""
 
     turn: Turn
+    before: Conversation
+    """Without this turn: what to go back to when the turn turns out to go on."""
     run: ReplyRun
     script: Script
     times: TurnTimes
@@ -69,6 +71,7 @@ class Exchange:
 @dataclass(slots=True)
 class _Speculation:
     text: str
+    before: Conversation
     run: ReplyRun
     script: Script
     prepared: int = 0
@@ -144,8 +147,9 @@ class Answering:
         self._speculations += 1
         turn = Turn(TurnKind.WORDS, self._now(), text, provisional=True, confidence=confidence)
         script = self._new_script()
-        run = ReplyRun(self._agent, self.conversation, turn, self._spawn, f"reply-in-advance-{script.generation}")
-        speculation = _Speculation(text, run, script)
+        name = f"reply-in-advance-{script.generation}"
+        run = ReplyRun(self._agent, _with_turn(self.conversation, turn), turn, self._spawn, name)
+        speculation = _Speculation(text, self.conversation, run, script)
 
         def prepare(event: ReplyEvent) -> None:
             if isinstance(event, Say):
@@ -166,20 +170,21 @@ class Answering:
     def take(self, turn: Turn, times: TurnTimes) -> None:
         """Answers a turn. The reply before must have been settled."""
         assert not self.busy, "settle the reply before the next turn"
-        adopted = self._matching(turn)
+        before = self.conversation
+        self.conversation = _with_turn(before, turn)
+        adopted = self._matching(turn, before)
         if adopted is None:
             self.discard_speculation()
             script = self._new_script()
             run = ReplyRun(self._agent, self.conversation, turn, self._spawn, f"reply-{script.generation}")
-            exchange = Exchange(turn, run, script, times, committing=False)
+            exchange = Exchange(turn, before, run, script, times)
         else:
-            exchange = Exchange(turn, adopted.run, adopted.script, times, speculative=True, prepared=adopted.prepared)
+            adopted.run.adopt()
+            exchange = Exchange(turn, before, adopted.run, adopted.script, times, True, adopted.prepared)
         self._speculation = None
         self._speculations = 0
         self.exchange = exchange
         self.pending = None
-        if turn.text:
-            self._append(Side.CALLER, turn.text, turn.at)
         exchange.script.on_fault = self._synthesis_failed
         self._speaker.start(exchange.script)
         self._follow(exchange)
@@ -195,13 +200,12 @@ class Answering:
         if not undo or not early:
             self.settle()
             return None
-        before = exchange.run.conversation
         heard = self._speaker.stop()
         exchange.run.cancel()
         self._log.heard(self._now_ms(), heard.text, cut=True, withdrawn=True)
         exchange.settled = True
         self.pending = None
-        self.conversation = before
+        self.conversation = exchange.before
         return exchange.turn.text
 
     def settle(self) -> None:
@@ -213,8 +217,10 @@ class Answering:
         heard = self._speaker.stop()
         cut = not heard.complete or exchange.run.ending is None
         exchange.run.cancel()
-        if heard.text:
-            self._append(Side.AGENT, heard.text, self._now(), cut)
+        if heard.text or (cut and exchange.run.state_changed and exchange.said):
+            # Without a heard word the line stays, empty and cut: what the kept state counts as said was not heard.
+            line = Utterance(Side.AGENT, heard.text, self._now(), cut)
+            self.conversation = replace(self.conversation, history=(*self.conversation.history, line))
         if heard.text or cut:
             self._log.heard(self._now_ms(), heard.text, cut)
         if cut:
@@ -363,15 +369,11 @@ class Answering:
         if self.on_give_up:
             self.on_give_up(reason)
 
-    # --- history ----------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------------------
 
-    def _append(self, side: Side, text: str, at: datetime, cut: bool = False) -> None:
-        line = Utterance(side, text, at, cut)
-        self.conversation = replace(self.conversation, history=(*self.conversation.history, line))
-
-    def _matching(self, turn: Turn) -> _Speculation | None:
+    def _matching(self, turn: Turn, before: Conversation) -> _Speculation | None:
         made = self._speculation
-        if made is None or turn.kind is not TurnKind.WORDS or made.run.conversation is not self.conversation:
+        if made is None or turn.kind is not TurnKind.WORDS or made.before is not before:
             return None
         failed = made.run.ending in (Ending.FAILED, Ending.TIMED_OUT)
         return None if failed or words_of(made.text) != words_of(turn.text) else made
@@ -379,3 +381,10 @@ class Answering:
     def _new_script(self) -> Script:
         self._generation += 1
         return Script(self._generation, self._bank, self._rate_hz, self._spawn, self._agent.spoken)
+
+
+def _with_turn(conversation: Conversation, turn: Turn) -> Conversation:
+    """The history a reply is given ends with the turn it answers."""
+    if not turn.text:
+        return conversation
+    return replace(conversation, history=(*conversation.history, Utterance(Side.CALLER, turn.text, turn.at)))

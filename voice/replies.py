@@ -29,7 +29,7 @@ class Ending(Enum):
 class ReplyRun:
     def __init__(self, agent: Agent, conversation: Conversation, turn: Turn, spawn: Spawn, name: str) -> None:
         self.conversation = conversation
-        """As it was given to the agent: what to go back to when the turn turns out to go on."""
+        """As it was given to the agent, the turn included."""
         self.turn = turn
         self.ending: Ending | None = None
         self.wrote = False
@@ -41,6 +41,9 @@ class ReplyRun:
         self._events: list[ReplyEvent] = []
         self._on_event: Callable[[ReplyEvent], None] | None = None
         self._on_ending: Callable[[Ending], None] | None = None
+        self._adopted = asyncio.Event()
+        if not turn.provisional:
+            self._adopted.set()
         self._task = spawn(self._run(), name)
 
     def attach(self, on_event: Callable[[ReplyEvent], None], on_ending: Callable[[Ending], None]) -> None:
@@ -52,6 +55,10 @@ class ReplyRun:
             on_event(event)
         if self.ending is not None and self._on_ending is on_ending:
             on_ending(self.ending)
+
+    def adopt(self) -> None:
+        """The run begun in advance is the reply: the agent may take its state as kept."""
+        self._adopted.set()
 
     def cancel(self) -> None:
         """Detaches and closes the run; what it has sent to the CRM the agent finishes by itself."""
@@ -84,6 +91,9 @@ class ReplyRun:
                 self._events.append(event)
                 if self._on_event:
                     self._on_event(event)
+                if isinstance(event, StateChanged):
+                    # Going on tells the agent that its state is kept; a run that is thrown away must not say so.
+                    await self._adopted.wait()
         except TimeoutError:
             ending = Ending.TIMED_OUT
             log.warning("voice.agent_timed_out", turn=self.turn.kind.value)

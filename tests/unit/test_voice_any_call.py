@@ -139,8 +139,7 @@ def test_any_call(
     heard_lines = [text for who, text in call.history if who == "agent"]
     for line in heard_lines:
         words = line.split()
-        assert words, "no empty line"
-        assert any(is_part(words, text.split(), said) for text in said), line
+        assert not words or any(is_part(words, text.split(), said) for text in said), line
     times = [event.at for event in call.timeline.events]
     assert times == sorted(times)
     assert call.timeline.events[0].kind is EventKind.STARTED

@@ -127,7 +127,7 @@ def test_a_turn_answered_too_early_goes_on_as_one_turn() -> None:
 
     def script(call: Call) -> None:
         call.leg.says(3500, "меня зовут иван петров", gaps_ms=[0, 0, 760])
-        call.leg.leaves(15000)
+        call.leg.leaves(13000)
 
     call = place(answers(SHORT, think_s=0.3), script)
     assert caller_lines(call) == ["меня зовут иван петров"]
