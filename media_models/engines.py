@@ -63,6 +63,8 @@ class Engines:
     detector: SpeechDetector
     notices: tuple[str, ...]
     """For the operator, in Russian: which engine stands in for a better one, and the command that installs that."""
+    spare_synthesizers: tuple[Synthesizer, ...] = ()
+    """Voices to fall back on when the synthesizer fails; they have its rate."""
 
     async def warm_up(self) -> None:
         await self.recognizer.warm_up()
@@ -77,6 +79,8 @@ class Engines:
     async def close(self) -> None:
         await self.recognizer.close()
         await self.synthesizer.close()
+        for spare in self.spare_synthesizers:
+            await spare.close()
 
 
 def build_engines(settings: EngineSettings) -> Engines:
@@ -94,12 +98,14 @@ def build_engines(settings: EngineSettings) -> Engines:
     library = ModelLibrary(settings.models_folder)
     notices: list[str] = []
     recognizer = _recognizer(settings, library, notices)
-    synthesizer = _synthesizer(settings, library, notices)
+    espeak = EspeakSynthesizer(replace(settings.espeak, rate_hz=settings.rate_hz))
+    synthesizer = _synthesizer(settings, library, espeak, notices)
+    spares = () if synthesizer is espeak else (espeak,)
     if settings.cache_bytes:
         synthesizer = CachedSynthesizer(synthesizer, settings.cache_folder, disk_bytes=settings.cache_bytes)
     for notice in notices:
         log.warning("engine_stands_in", notice=notice)
-    return Engines(recognizer, synthesizer, GatedSileroDetector(), tuple(notices))
+    return Engines(recognizer, synthesizer, GatedSileroDetector(), tuple(notices), spares)
 
 
 def embedded_recognizer_folder() -> Path:
@@ -125,8 +131,9 @@ def _recognizer(settings: EngineSettings, library: ModelLibrary, notices: list[s
     return recognizer
 
 
-def _synthesizer(settings: EngineSettings, library: ModelLibrary, notices: list[str]) -> Synthesizer:
-    espeak = EspeakSynthesizer(replace(settings.espeak, rate_hz=settings.rate_hz))
+def _synthesizer(
+    settings: EngineSettings, library: ModelLibrary, espeak: EspeakSynthesizer, notices: list[str]
+) -> Synthesizer:
     voices: dict[str, Synthesizer] = {}
     options = PiperOptions(rate_hz=settings.rate_hz)
     if settings.voice:
@@ -141,4 +148,3 @@ def _synthesizer(settings: EngineSettings, library: ModelLibrary, notices: list[
             f"ai-admin models get {BETTER_VOICE} && ai-admin models use {BETTER_VOICE}"
         )
     return RoutedSynthesizer(voices, espeak) if voices else espeak
-
