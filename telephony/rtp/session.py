@@ -19,6 +19,7 @@ from telephony.rtp.packet import (
     write_report,
 )
 from telephony.rtp.ports import PortPool, datagram_endpoint
+from telephony.rtp.srtp import SrtpContext, SrtpKeys
 from telephony.rtp.stream import AudioFormat, InboundStream, OutboundStream
 
 RTCP_INTERVAL_S = 5.0
@@ -37,6 +38,8 @@ class MediaPath:
     """We may send."""
     receives: bool
     """The far end sends."""
+    keys: SrtpKeys | None = None
+    """For RTP/SAVP; None is plain RTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class RtpSession:
         self._rtcp: asyncio.DatagramTransport | None = None
         self._inbound: InboundStream | None = None
         self._outbound: OutboundStream | None = None
+        self._srtp: SrtpContext | None = None
         self._next_rtcp_s = 0.0
         self._last_sr = 0
         self._last_sr_at_s = 0.0
@@ -109,6 +113,9 @@ class RtpSession:
         self._outbound.set_format(path.audio_format)
         if path.receives and not (self.path is not None and self.path.receives):
             self.last_packet_s = now_s
+        if path.keys != (self.path.keys if self.path is not None else None):
+            # The same keys again go on with their packet counters.
+            self._srtp = SrtpContext(path.keys) if path.keys is not None else None
         self.path = path
         if not ipaddress.ip_address(path.remote[0]).is_unspecified:
             self.guard.expect(path.remote, signalling_hosts, now_s)
@@ -121,6 +128,12 @@ class RtpSession:
             if self.path is not None and self.path.rtcp_mux:
                 self.receive_rtcp(data, source)
             return
+        if self._srtp is not None:
+            plain = self._srtp.unprotect(data)
+            if plain is None:
+                self.guard.rejected += 1
+                return
+            data = plain
         packet = read_rtp(data)
         if packet is None:
             return
@@ -136,6 +149,11 @@ class RtpSession:
         to = self.guard.send_to
         if to is None or source[0] != to[0]:
             return
+        if self._srtp is not None:
+            plain = self._srtp.unprotect_rtcp(data)
+            if plain is None:
+                return
+            data = plain
         now_s = time.time()
         for report in read_reports(data):
             self._take_report(report, now_s)
@@ -153,8 +171,9 @@ class RtpSession:
         if path.sends:
             to = self.guard.send_to
             if to is not None:
+                srtp = self._srtp
                 for packet in outbound.packets_for(index, pcm):
-                    transport.sendto(packet, to)
+                    transport.sendto(packet if srtp is None else srtp.protect(packet), to)
         if now_s >= self._next_rtcp_s:
             self._next_rtcp_s = now_s + RTCP_INTERVAL_S
             self._send_report()
@@ -216,6 +235,8 @@ class RtpSession:
         to = self.guard.send_to
         if self.path is None or to is None or self._rtp is None or self._rtcp is None:
             return
+        if self._srtp is not None:
+            data = self._srtp.protect_rtcp(data)
         if self.path.rtcp_mux:
             self._rtp.sendto(data, to)
         else:

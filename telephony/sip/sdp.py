@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from telephony.codecs import G711
 from telephony.rtp.session import MediaPath
+from telephony.rtp.srtp import SUITES, CryptoLine, SrtpKeys, new_master, read_crypto, write_crypto
 from telephony.rtp.stream import AudioFormat
 
 MAX_BYTES = 16_384
@@ -32,6 +33,17 @@ class SdpError(ValueError):
 
 class NotAcceptable(Exception):
     """The offer holds nothing that can be taken; answer 488."""
+
+
+class SrtpMode(StrEnum):
+    """Keys in SDP are as secret as the signalling: over UDP whoever reads it can listen."""
+
+    OFF = "off"
+    """Secure offers are refused (488)."""
+    OPTIONAL = "optional"
+    """A secure offer is answered securely, a plain one plainly; we offer plain."""
+    REQUIRED = "required"
+    """Plain offers are refused (488); we offer secure."""
 
 
 class SdpDirection(StrEnum):
@@ -180,15 +192,28 @@ def _read_connection(value: str) -> str:
 class SdpEndpoint:
     """Our side of offer/answer in one call. Keeps the o= version, which rises with every change (RFC 3264, 8)."""
 
-    def __init__(self, host: str, port: int, codecs: tuple[G711, ...], session_id: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        codecs: tuple[G711, ...],
+        session_id: int,
+        srtp: SrtpMode = SrtpMode.OPTIONAL,
+    ) -> None:
         self._host, self._port, self._codecs = host, port, codecs
         self._session_id = session_id
         self._version = session_id
         self._last_body = ""
+        self._srtp = srtp
+        self._masters = {suite: new_master() for suite in SUITES} if srtp is not SrtpMode.OFF else {}
 
     def offer(self, direction: SdpDirection = SdpDirection.SENDRECV) -> bytes:
         numbers = [codec.static_payload_type for codec in self._codecs]
-        lines = [f"m=audio {self._port} RTP/AVP {' '.join(map(str, numbers))} {_OFFER_DTMF_TYPE}"]
+        secure = self._srtp is SrtpMode.REQUIRED
+        profile = "RTP/SAVP" if secure else "RTP/AVP"
+        lines = [f"m=audio {self._port} {profile} {' '.join(map(str, numbers))} {_OFFER_DTMF_TYPE}"]
+        if secure:
+            lines += [write_crypto(str(n), suite, self._masters[suite]) for n, suite in enumerate(SUITES, 1)]
         lines += [f"a=rtpmap:{codec.static_payload_type} {codec.name}/8000" for codec in self._codecs]
         lines += [f"a=rtpmap:{_OFFER_DTMF_TYPE} telephone-event/8000", f"a=fmtp:{_OFFER_DTMF_TYPE} 0-15"]
         lines += ["a=ptime:20", f"a={direction}"]
@@ -218,15 +243,27 @@ class SdpEndpoint:
 
     def _choose(self, description: SessionDescription) -> tuple[int, MediaPath] | None:
         for index, media in enumerate(description.media):
-            # Secure profiles need keys that are not negotiated here: never plain RTP under a secure name.
-            if media.kind != "audio" or media.port == 0 or media.protocol not in ("RTP/AVP", "RTP/AVPF"):
+            if media.kind != "audio" or media.port == 0:
                 continue
-            path = self._path(description, media)
+            keys = None
+            if media.protocol in ("RTP/SAVP", "RTP/SAVPF"):
+                # Never plain RTP under a secure name: without usable keys the stream is not taken.
+                crypto = self._crypto(media)
+                if crypto is None:
+                    continue
+                keys = SrtpKeys(crypto.suite, self._masters[crypto.suite], crypto.master)
+            elif media.protocol not in ("RTP/AVP", "RTP/AVPF") or self._srtp is SrtpMode.REQUIRED:
+                continue
+            path = self._path(description, media, keys)
             if path is not None:
                 return index, path
         return None
 
-    def _path(self, description: SessionDescription, media: SdpMedia) -> MediaPath | None:
+    def _crypto(self, media: SdpMedia) -> CryptoLine | None:
+        lines = (read_crypto(line[7:]) for line in media.attributes if line.startswith("crypto:"))
+        return next((line for line in lines if line is not None and line.suite in self._masters), None)
+
+    def _path(self, description: SessionDescription, media: SdpMedia, keys: SrtpKeys | None) -> MediaPath | None:
         address = description.address_of(media)
         if address is None or (":" in address) != (":" in self._host):
             # Our sockets have one address family; a path to the other cannot be sent to.
@@ -247,6 +284,7 @@ class SdpEndpoint:
             media.attribute("rtcp-mux") is not None,
             sends=direction in (SdpDirection.SENDRECV, SdpDirection.RECVONLY) and not held,
             receives=direction in (SdpDirection.SENDRECV, SdpDirection.SENDONLY) and not held,
+            keys=keys,
         )
 
     def _answer_lines(self, media: SdpMedia, direction: SdpDirection, path: MediaPath) -> list[str]:
@@ -256,6 +294,9 @@ class SdpEndpoint:
         lines.append(f"a=rtpmap:{audio.payload_type} {audio.codec.name}/8000")
         if dtmf is not None:
             lines += [f"a=rtpmap:{dtmf} telephone-event/8000", f"a=fmtp:{dtmf} 0-15"]
+        crypto = self._crypto(media) if path.keys is not None else None
+        if crypto is not None:
+            lines.append(write_crypto(crypto.tag, crypto.suite, self._masters[crypto.suite]))
         if path.rtcp_mux:
             lines.append("a=rtcp-mux")
         return [*lines, "a=ptime:20", f"a={direction}"]

@@ -18,6 +18,7 @@ from telephony.sip.digest import Credentials, DigestServer
 from telephony.sip.leg import NO_MEDIA_S, MediaTap, SipCallLeg
 from telephony.sip.message import ALLOW, SipRequest, SipResponse, respond
 from telephony.sip.meter import CallMeter
+from telephony.sip.sdp import SrtpMode
 from telephony.sip.transaction import Address, ClientTransaction, ServerTransaction
 from telephony.sip.transport import SipTransport
 from telephony.sip.trunk import DialledFrom, SourcePolicy, Trunk
@@ -55,6 +56,7 @@ class UserAgent:
         trunks: tuple[Trunk, ...] = (),
         metrics: Metrics | None = None,
         codecs: tuple[G711, ...] | None = None,
+        srtp: SrtpMode = SrtpMode.OPTIONAL,
     ) -> None:
         self.transport = SipTransport(self, policy or SourcePolicy())
         self.clock = clock or MediaClock(metrics.tick_lateness_seconds.observe if metrics is not None else None)
@@ -70,7 +72,8 @@ class UserAgent:
         self._authenticator = authenticator
         self._meter = CallMeter(metrics)
         self._trunks = TrunkBook(self, trunks)
-        self._codecs = codecs or g711_codecs()
+        self.codecs = codecs or g711_codecs()
+        self.srtp = srtp
         self._calls: dict[DialogKey, SipCall] = {}
         self._invites: dict[DialogKey, IncomingInvite] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,7 +138,7 @@ class UserAgent:
 
     async def place(self, target: CallTarget, tap: MediaTap | None = None) -> SipCallLeg:
         """Calls and returns when answered. CallRefused, Unavailable, DeadlineExceeded otherwise."""
-        call, info = await OutgoingInvite(self, self.pool, target, self._codecs).place()
+        call, info = await OutgoingInvite(self, self.pool, target, self.codecs, self.srtp).place()
         return self._begin(call, info, tap)
 
     async def place_by_trunk(self, name: str, number: str, tap: MediaTap | None = None) -> SipCallLeg:

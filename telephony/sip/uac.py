@@ -15,7 +15,7 @@ from telephony.sip.call import CallHost, SipCall
 from telephony.sip.dialog import Dialog, host_and_port, new_tag
 from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.message import ALLOW, SipRequest, SipResponse, parse_uri
-from telephony.sip.sdp import NotAcceptable, SdpEndpoint, SdpError, read_sdp
+from telephony.sip.sdp import NotAcceptable, SdpEndpoint, SdpError, SrtpMode, read_sdp
 from telephony.sip.transaction import Address, State
 from telephony.sip.transport import Pending
 from telephony.sip.uas import user_of
@@ -56,11 +56,14 @@ class CallTarget:
 class OutgoingInvite:
     """place() once; cancelling the task that awaits it sends CANCEL."""
 
-    def __init__(self, host: CallHost, pool: PortPool, target: CallTarget, codecs: tuple[G711, ...]) -> None:
+    def __init__(
+        self, host: CallHost, pool: PortPool, target: CallTarget, codecs: tuple[G711, ...], srtp: SrtpMode
+    ) -> None:
         self._host = host
         self._pool = pool
         self._target = target
         self._codecs = codecs
+        self._srtp = srtp
         self._call_id = secrets.token_hex(16)
         self._tag = new_tag()
         self._sequence = secrets.randbelow(10_000) + 1
@@ -90,7 +93,7 @@ class OutgoingInvite:
         return call, info
 
     async def _invite(self, to: Address, rtp: RtpSession) -> SipCall:
-        sdp = SdpEndpoint(self._host.transport.host, rtp.port, self._codecs, secrets.randbits(31))
+        sdp = SdpEndpoint(self._host.transport.host, rtp.port, self._codecs, secrets.randbits(31), self._srtp)
         authorization: tuple[str, str] | None = None
         for _ in range(MAX_ATTEMPTS):
             request = self._request(sdp.offer(), authorization)

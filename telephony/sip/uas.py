@@ -9,13 +9,13 @@ import structlog
 
 from core.errors import Unavailable
 from core.ids import CallId, new_conversation_id
-from telephony.codecs import g711_codecs
+from telephony.codecs import G711
 from telephony.rtp.ports import PortPool
 from telephony.rtp.session import MediaPath, RtpSession
 from telephony.sip.call import CallHost, SipCall
 from telephony.sip.dialog import Dialog, DialogKey, new_tag
 from telephony.sip.message import ALLOW, REASONS, SipMessage, SipRequest, address_uri, parse_uri, respond
-from telephony.sip.sdp import NotAcceptable, SdpEndpoint, SdpError, SessionDescription, read_sdp
+from telephony.sip.sdp import NotAcceptable, SdpEndpoint, SdpError, SessionDescription, SrtpMode, read_sdp
 from telephony.sip.transaction import T1_S, ServerTransaction
 from telephony.sip.trunk import DialledFrom
 from voice.ports import CallInfo, Direction
@@ -52,6 +52,8 @@ class InviteHost(CallHost, Protocol):
     """The user agent as an incoming INVITE sees it."""
 
     pool: PortPool
+    codecs: tuple[G711, ...]
+    srtp: SrtpMode
 
     def admit(self, info: CallInfo) -> Admission: ...
 
@@ -129,7 +131,9 @@ class IncomingInvite:
             self._respond(admission.status, admission.reason, headers=headers)
             return
         self._rtp = await RtpSession.open(self._host.pool, self._on_digit)
-        sdp = SdpEndpoint(self._host.transport.host, self._rtp.port, g711_codecs(), secrets.randbits(31))
+        sdp = SdpEndpoint(
+            self._host.transport.host, self._rtp.port, self._host.codecs, secrets.randbits(31), self._host.srtp
+        )
         path: MediaPath | None = None
         if offer is None:
             body = sdp.offer()

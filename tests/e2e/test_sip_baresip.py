@@ -47,9 +47,11 @@ def heard_in_earpiece(folder: Path) -> np.ndarray:
     return np.frombuffer(data[44 : len(data) - len(data) % 2], "<i2")
 
 
-def configure(folder: Path, codec: str) -> None:
+def configure(folder: Path, codec: str, secure: bool = False) -> None:
     write_wav(folder / "microphone.wav", np.concatenate([speech(), np.zeros(8000 * 4, np.int16)]))
-    (folder / "accounts").write_text(f"<sip:guest@127.0.0.1>;regint=0;audio_codecs={codec}\n")
+    (folder / "accounts").write_text(
+        f"<sip:guest@127.0.0.1>;regint=0;audio_codecs={codec}{';mediaenc=srtp-mand' if secure else ''}\n"
+    )
     (folder / "contacts").write_text("")
     lines = [
         f"sip_listen 127.0.0.1:{free_port()}",
@@ -69,7 +71,7 @@ def configure(folder: Path, codec: str) -> None:
         "jitter_buffer_delay 2-10",
         f"snd_path {folder}",
         f"module_path {MODULES}",
-        *(f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile")),
+        *(f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile", "srtp")),
         *(f"module_app {name}.so" for name in ("account", "contact", "menu")),
         *(("module_tmp uuid.so",) if Path(MODULES, "uuid.so").exists() else ()),
     ]
@@ -101,10 +103,13 @@ def alike(heard: np.ndarray, said: np.ndarray) -> float:
     return float(part @ said / (np.linalg.norm(part) * np.linalg.norm(said.astype(float)) + 1))
 
 
-@pytest.mark.parametrize("codec", ["PCMA/8000/1", "PCMU/8000/1"])
-async def test_a_softphone_hears_its_own_echo(server: SipServer, plan: DialPlan, tmp_path: Path, codec: str) -> None:
-    configure(tmp_path, codec)
+@pytest.mark.parametrize(("codec", "secure"), [("PCMA/8000/1", False), ("PCMU/8000/1", False), ("PCMA/8000/1", True)])
+async def test_a_softphone_hears_its_own_echo(
+    server: SipServer, plan: DialPlan, tmp_path: Path, codec: str, secure: bool
+) -> None:
+    configure(tmp_path, codec, secure)
     log = await baresip(tmp_path, f"sip:echo@127.0.0.1:{server.port}", SECONDS + 3)
+    assert ("SRTP is Enabled" in log) is secure, log
     earpiece = heard_in_earpiece(tmp_path)
     middle = speech()[8000 : 8000 * (SECONDS - 1)]
     # What reached us, and what came back to the earpiece, is what was said into the microphone.

@@ -13,7 +13,11 @@ from telephony.codecs import pcma
 from telephony.media_clock import MediaClock
 from telephony.rtp.packet import read_reports, read_rtp, write_rtp
 from telephony.rtp.ports import QUARANTINE_S, PortPool
-from tests.e2e.sip_bench import DialPlan, RawPeer, running_server, tone
+from telephony.sip.sdp import SrtpMode
+from telephony.sip.ua import SipClient
+from telephony.sip.uac import CallRefused
+from tests.e2e.sip_bench import DialPlan, RawPeer, running_server, tone, tone_share
+from voice.ports import AudioIn
 
 
 async def test_a_bad_network_is_smoothed() -> None:
@@ -67,6 +71,40 @@ async def test_a_bad_network_is_smoothed() -> None:
         assert (np.abs(frames[20:]).max(axis=1) > 500).mean() > 0.95
         media.close()
         peer.close()
+
+
+async def test_a_secure_call_is_encrypted_and_heard() -> None:
+    plan = DialPlan()
+    async with running_server(plan) as server:
+        client = SipClient(srtp=SrtpMode.REQUIRED)
+        await client.start()
+        leg = await client.call(f"sip:echo@127.0.0.1:{server.port}")
+        leg.play(tone(1.0))
+        heard = b""
+        async for event in leg.events():
+            if isinstance(event, AudioIn):
+                heard += event.pcm
+            if len(heard) > 16_000:
+                break
+        (call,) = server.agent.calls_now
+        assert call.rtp.path is not None
+        assert call.rtp.path.keys is not None
+        assert tone_share(heard[-8000:]) > 0.9
+        # Plain packets from the caller's own address are not authentic.
+        before = call.rtp.quality().packets_rejected
+        call.rtp.receive_rtp(write_rtp(8, False, 1, 1, 1, bytes(160)), call.rtp.path.remote)
+        assert call.rtp.quality().packets_rejected == before + 1
+        await client.stop()
+
+
+async def test_where_secrecy_is_required_a_plain_call_is_refused() -> None:
+    async with running_server(DialPlan(), srtp=SrtpMode.REQUIRED) as server:
+        client = SipClient()
+        await client.start()
+        with pytest.raises(CallRefused) as refused:
+            await client.call(f"sip:echo@127.0.0.1:{server.port}")
+        assert refused.value.status == 488
+        await client.stop()
 
 
 async def test_reports_are_sent_and_tell_of_loss() -> None:

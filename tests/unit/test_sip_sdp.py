@@ -1,11 +1,14 @@
 """Offer and answer: codecs by name, numbers of the offer, mirrored streams, directions, versions."""
 
+import base64
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telephony.codecs import g711_codecs
-from telephony.sip.sdp import MAX_BYTES, NotAcceptable, SdpDirection, SdpEndpoint, SdpError, read_sdp
+from telephony.rtp.srtp import MASTER_BYTES
+from telephony.sip.sdp import MAX_BYTES, NotAcceptable, SdpDirection, SdpEndpoint, SdpError, SrtpMode, read_sdp
 
 
 def offer(*media: str, connection: str = "c=IN IP4 192.0.2.9", session: str = "") -> bytes:
@@ -63,6 +66,71 @@ def test_every_stream_of_the_offer_is_mirrored() -> None:
 def test_secure_and_foreign_profiles_are_refused(protocol: str) -> None:
     with pytest.raises(NotAcceptable):
         answered(offer(f"m=audio 4000 {protocol} 8", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc"))
+
+
+def crypto(tag: int = 1, suite: str = "AES_CM_128_HMAC_SHA1_80", size: int = MASTER_BYTES, tail: str = "") -> str:
+    return f"a=crypto:{tag} {suite} inline:{base64.b64encode(b'k' * size).decode()}{tail}"
+
+
+def test_a_secure_offer_is_answered_with_a_key_of_our_own() -> None:
+    text, path = answered(
+        offer("m=audio 4000 RTP/SAVP 8", crypto(2, "AES_CM_256_HMAC_SHA1_80"), crypto(3, tail="|2^31"))
+    )
+    assert "m=audio 20000 RTP/SAVP 8" in text
+    assert "a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:" in text
+    keys = path.keys  # type: ignore[attr-defined]
+    assert keys.remote == b"k" * MASTER_BYTES
+    assert base64.b64encode(keys.local).decode() in text
+    assert keys.local != keys.remote
+
+
+def test_two_calls_have_different_keys_and_one_call_keeps_its_own() -> None:
+    body = read_sdp(offer("m=audio 4000 RTP/SAVP 8", crypto()))
+    ours = endpoint()
+    first, again, other = ours.answer(body)[1], ours.answer(body)[1], endpoint().answer(body)[1]
+    assert first.keys == again.keys
+    assert first.keys is not None
+    assert other.keys is not None
+    assert first.keys.local != other.keys.local
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        crypto(size=29),
+        crypto(suite="F8_128_HMAC_SHA1_80"),
+        crypto(tail="|2^20|1:4"),
+        crypto(tail="|1:4"),
+        crypto(tail=" UNENCRYPTED_SRTP"),
+        "a=crypto:x AES_CM_128_HMAC_SHA1_80 inline:aaaa",
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:???",
+        "a=crypto:1",
+    ],
+)
+def test_keys_that_cannot_be_used_are_no_keys(line: str) -> None:
+    with pytest.raises(NotAcceptable):
+        answered(offer("m=audio 4000 RTP/SAVP 8", line))
+
+
+def test_secrecy_off_and_required() -> None:
+    off, required = (SdpEndpoint("192.0.2.1", 1, g711_codecs(), 7, mode) for mode in (SrtpMode.OFF, SrtpMode.REQUIRED))
+    with pytest.raises(NotAcceptable):
+        off.answer(read_sdp(offer("m=audio 4000 RTP/SAVP 8", crypto())))
+    with pytest.raises(NotAcceptable):
+        required.answer(read_sdp(offer("m=audio 4000 RTP/AVP 8")))
+    text, theirs = endpoint().answer(read_sdp(required.offer()))
+    ours = required.read_answer(read_sdp(text))
+    assert ours.keys is not None
+    assert theirs.keys is not None
+    assert (ours.keys.local, ours.keys.remote) == (theirs.keys.remote, theirs.keys.local)
+    plain, _ = endpoint().answer(read_sdp(offer("m=audio 4000 RTP/AVP 8")))
+    with pytest.raises(NotAcceptable):
+        required.read_answer(read_sdp(plain))
+
+
+def test_keys_are_not_shown() -> None:
+    _, path = answered(offer("m=audio 4000 RTP/SAVP 8", crypto()))
+    assert "kkk" not in repr(path)
 
 
 def test_a_plain_stream_beside_a_secure_one_is_taken() -> None:
