@@ -1,0 +1,1 @@
+"""The call leg's vocabulary over a Unix socket: `edge` owns the legs, `brain` runs the conversations."""
