@@ -128,7 +128,7 @@ class Booking:
     """Bookings of one visit (several masters in a row) share it."""
     late_cancel: bool | None = None
     marker: str = ""
-    """Our label in the CRM's record, by which an unknown write is found again."""
+    """Our label of the last write to the CRM's record, by which an unknown write is found again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +233,10 @@ class RefusalReason(StrEnum):
     ALREADY_STARTED = "already_started"
     NOT_SUPPORTED = "not_supported"
     """The CRM cannot do it (see Capabilities)."""
+    CLIENT_MUST_CONFIRM = "client_must_confirm"
+    """The CRM wants a code from the client's phone or a captcha first: give the link or a person."""
+    REFUSED_BY_CRM = "refused_by_crm"
+    """A definite no that the CRM explains in words only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +272,14 @@ class Capabilities:
     staff_locked: bool = True
     changes: bool = True
     searchable_marker: bool = True
+    book: bool = True
+    """False: read only. The agent gives `booking_link` or hands over."""
+    booking_link: str = ""
+    """Where the client can book herself; empty: nowhere."""
+    keeps_schedule: bool = True
+    """False: the CRM knows no working hours and accepts overlaps; hours and the conflict check are ours."""
+    notifies_clients: bool = False
+    """The CRM sends its own confirmations: ours would be the second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,15 @@ class Crm(Protocol):
 
     async def find_clients(self, scope: CompanyScope, phone: Phone) -> Sequence[Client]: ...
 
-    async def find_or_create_client(self, scope: CompanyScope, name: str, phone: Phone | None) -> Client: ...
+    async def find_or_create_client(self, scope: CompanyScope, name: str, phone: Phone | None) -> Client:
+        """The phone identifies the client, as in most CRMs: of several with this phone the one whose name fits best.
+        A client is created only when nobody has the phone, and always without a phone.
+
+        A CRM without a register of clients makes them with the first booking: its ids then carry name and phone.
+        """
+        ...
+
+    async def client(self, scope: CompanyScope, client_id: ClientId) -> Client | None: ...
 
     async def check(self, scope: CompanyScope, draft: VisitDraft) -> RefusalReason | None:
         """None: the draft could be written now."""
@@ -62,18 +70,28 @@ class Crm(Protocol):
         ...
 
     async def reschedule(self, scope: CompanyScope, booking_id: BookingId, plan: Plan, marker: str) -> WriteResult:
-        """Moves a booking to the plan's single part. The old time is free only after success."""
+        """Moves a booking to the plan's single part. The old time is free only after success.
+
+        Where the CRM cannot move, the adapter books the new time first and cancels the old booking after it: the
+        booking returned then has another id.
+        """
         ...
 
-    async def cancel(self, scope: CompanyScope, booking_id: BookingId, *, late: bool, reason: str) -> WriteResult: ...
+    async def cancel(self, scope: CompanyScope, booking_id: BookingId, *, late: bool, reason: str) -> WriteResult:
+        """Cancelling what is cancelled already is no error and changes nothing."""
+        ...
 
     async def set_status(self, scope: CompanyScope, booking_id: BookingId, status: BookingStatus) -> WriteResult: ...
 
     async def add_note(self, scope: CompanyScope, booking_id: BookingId, note: str) -> WriteResult: ...
 
-    async def get(self, scope: CompanyScope, booking_id: BookingId) -> Booking | None: ...
+    async def get(self, scope: CompanyScope, booking_id: BookingId) -> Booking | None:
+        """None: never existed, or the CRM deletes what is cancelled."""
+        ...
 
-    async def find_by_marker(self, scope: CompanyScope, marker: str) -> Sequence[Booking]: ...
+    async def find_by_marker(self, scope: CompanyScope, marker: str) -> Sequence[Booking]:
+        """The bookings that a write with this marker made or moved, whatever became of them later."""
+        ...
 
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
         """All bookings of the client that have not ended, in order of time, cancelled ones left out."""

@@ -74,7 +74,7 @@ def find_plans(query: SlotQuery, book: SlotBook, now: datetime) -> list[Plan]:
 
     Raises InvalidInput for a wish that no salon could fulfil: an unknown service, no parts, too many parts.
     """
-    _validate(query)
+    validate_query(query)
     options = [part_options(part, book.services) for part in query.parts]
     if not all(options):
         return []
@@ -125,7 +125,8 @@ def to_whole_minutes(length: timedelta) -> int:
     return -(-int(length.total_seconds()) // 60)
 
 
-def _validate(query: SlotQuery) -> None:
+def validate_query(query: SlotQuery) -> None:
+    """Raises InvalidInput that names the wrong field."""
     if not query.parts or not all(part.service_ids for part in query.parts):
         raise InvalidInput("parts: each part of the visit needs at least one service")
     if len(query.parts) > MAX_PARTS:

@@ -130,6 +130,7 @@ create table journal_bookings (
     comment       text not null default '',
     visit_id      text not null default '',
     late_cancel   boolean,
+    cancel_reason text not null default '',
     marker        text not null default '',
     created_at    timestamptz not null default now(),
     changed_xid   xid8 not null default pg_current_xact_id(),
