@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from agent.model import EndCall, Handoff, Turn, TurnKind
+from agent.model import EndCall, Expect, Handoff, Turn, TurnKind
 from agent.ports import Agent
 from core.clock import Clock
 from voice import timings
@@ -152,8 +152,10 @@ class Closing:
         target = handoff.to.e164 if handoff.to else self._line.fallback_number
         self._log.handoff(self._now_ms(), handoff, target)
         if target:
-            self.closing = True
             self._target = target
+        if target or self._answering.expect is Expect.NOTHING:
+            # Without a number to give the call to, what the agent has promised is all there is.
+            self.closing = True
             self._leave()
 
     def _last_words(self, phrase: str) -> None:

@@ -21,14 +21,16 @@ class UnderstoodCompleteness:
         return self._understander.understand(turn, self._lexicon, Context(expect, self._timezone)).complete
 
     def definite(self, text: str, expect: Expect) -> bool:
-        if expect not in (Expect.YES_NO, Expect.PHONE):
-            return False
         turn = Turn(TurnKind.WORDS, self._clock.now(), text, provisional=True)
         understood = self._understander.understand(turn, self._lexicon, Context(expect, self._timezone))
         if not understood.complete:
             return False
+        if Intent.BYE in understood.intents[:2]:
+            return True
         if expect is Expect.PHONE:
             return understood.phone is not None
+        if expect is not Expect.YES_NO:
+            return False
         return len(text.split()) <= 2 and bool(understood.intents) and set(understood.intents) <= _NOTHING_TO_ADD
 
 

@@ -1,6 +1,7 @@
 """What a door does with an answered call: find the company, open the conversation, run the call, close it."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import structlog
 
@@ -13,7 +14,7 @@ from core.timeline import Timeline
 from voice import timings
 from voice.aiter import close_iterator
 from voice.phrases import phrases_for
-from voice.ports import CallDesk, CallInfo, CallLeg, CompanyLine, Direction, HungUp, VoiceMetrics
+from voice.ports import CallDesk, CallLeg, Direction, HungUp, VoiceMetrics
 from voice.session import CallSession, Engines
 
 log = structlog.get_logger(__name__)
@@ -50,9 +51,16 @@ class ConversationHandler:
 
     async def __call__(self, leg: CallLeg) -> None:
         info = leg.info
-        line = await self._line_for(info)
+        try:
+            async with asyncio.timeout(timings.DESK_DEADLINE_S):
+                line = await self._desk.line_for(info)
+        except (Exception, TimeoutError) as fault:
+            log.error("voice.company_not_read", fault=type(fault).__name__, call_id=info.call_id)
+            await self._refuse(leg, phrases_for("ru").call_later)
+            return
         if line is None:
-            await self._refuse(leg)
+            log.warning("voice.number_unknown", call_id=info.call_id, transport=info.transport)
+            await self._refuse(leg, phrases_for("ru").unknown_number)
             return
         conversation = Conversation(
             id=new_conversation_id(),
@@ -61,8 +69,7 @@ class ConversationHandler:
             caller=Phone.parse(info.caller) if info.caller else None,
             started_at=self._clock.now(),
         )
-        async with asyncio.timeout(timings.DESK_DEADLINE_S):
-            await self._desk.opened(line, info, conversation)
+        await self._desk_call("opened", self._desk.opened(line, info, conversation))
         session = CallSession(
             leg,
             line,
@@ -75,21 +82,19 @@ class ConversationHandler:
             metrics=self._metrics,
         )
         summary = await session.run()
-        async with asyncio.timeout(timings.DESK_DEADLINE_S):
-            await self._desk.closed(line, info, summary)
+        await self._desk_call("closed", self._desk.closed(line, info, summary))
 
-    async def _line_for(self, info: CallInfo) -> CompanyLine | None:
+    async def _desk_call(self, name: str, call: Awaitable[None]) -> None:
+        """A store that does not answer costs a line in the journal, not the caller's conversation."""
         try:
             async with asyncio.timeout(timings.DESK_DEADLINE_S):
-                return await self._desk.line_for(info)
+                await call
         except (Exception, TimeoutError) as fault:
-            log.warning("voice.company_not_found", fault=type(fault).__name__, call_id=info.call_id)
-            return None
+            log.error("voice.desk_failed", call=name, fault=type(fault).__name__)
 
-    async def _refuse(self, leg: CallLeg) -> None:
-        """Nobody has this number: a spoken word if one is rendered, then the line is closed."""
-        log.warning("voice.number_unknown", call_id=leg.info.call_id, transport=leg.info.transport)
-        audio = self._engines.bank.ready(phrases_for("ru").unknown_number, "ru", leg.info.rate_hz)
+    async def _refuse(self, leg: CallLeg, text: str) -> None:
+        """Nobody can take this call: a spoken word if it is rendered, then the line is closed."""
+        audio = self._engines.bank.ready(text, "ru", leg.info.rate_hz)
         if audio:
             leg.play(audio)
         leg.hang_up()

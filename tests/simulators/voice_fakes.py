@@ -486,6 +486,7 @@ class FakeDesk:
     summaries: list[CallSummary] = field(default_factory=list)
     opened_conversations: list[Conversation] = field(default_factory=list)
     fault: Exception | None = None
+    store_fault: Exception | None = None
 
     async def line_for(self, info: CallInfo) -> CompanyLine | None:
         if self.fault:
@@ -493,6 +494,8 @@ class FakeDesk:
         return self.line
 
     async def opened(self, line: CompanyLine, info: CallInfo, conversation: Conversation) -> None:
+        if self.store_fault:
+            raise self.store_fault
         self.opened_conversations.append(conversation)
 
     async def closed(self, line: CompanyLine, info: CallInfo, summary: CallSummary) -> None:

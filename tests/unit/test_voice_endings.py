@@ -273,14 +273,41 @@ def test_a_recogniser_that_fails_is_answered_and_at_last_handed_over() -> None:
     assert call.desk.call_backs == ["recognizer"]
 
 
-def test_an_unknown_number_is_told_so_and_the_line_is_closed() -> None:
+@pytest.mark.parametrize(("fault", "word"), [(None, "подключён."), (RuntimeError("database"), "позже.")])
+def test_a_call_that_nobody_can_take_is_told_so_and_closed(fault: Exception | None, word: str) -> None:
     async def main(clock: VirtualClock) -> FakeLeg:
         call = Call(answers(SHORT), clock)
-        call.desk.line = None
+        call.desk.line, call.desk.fault = None, fault
         with pytest.raises(IndexError):
             await call.run()
         return call.leg
 
     leg = run_virtual(main)
-    assert leg.heard().endswith("Всего доброго.")
+    assert word in leg.heard_words()
     assert leg.hung_up_at is not None
+
+
+def test_a_store_that_fails_does_not_cost_the_conversation() -> None:
+    def script(call: Call) -> None:
+        call.desk.store_fault = RuntimeError("database restarts")
+        call.leg.says(3500, ASK)
+        call.leg.leaves(9000)
+
+    call = place(answers(SHORT), script)
+    assert ("agent", SHORT.text) in call.history
+
+
+def test_a_handover_without_a_number_ends_with_what_was_promised() -> None:
+    def promise(conversation: Conversation, turn: Turn) -> Iterable[Step]:
+        if turn.kind is TurnKind.WORDS:
+            yield Say("Передам администратору, вам перезвонят.", Expect.NOTHING)
+            yield Handoff(None, "asked", "Клиент просит человека")
+            yield StateChanged(DialogState())
+        else:
+            yield from ending(conversation, turn)
+
+    call = place(promise, lambda call: call.leg.says(3500, "человека позовите") and None)
+    assert call.leg.transferred == []
+    assert call.leg.heard().endswith("вам перезвонят.")
+    assert call.summary is not None
+    assert call.summary.duration_s < 12
