@@ -257,3 +257,23 @@ def _with_part_of_day(tokens: Sequence[Token], reading: ClockReading) -> ClockRe
     else:
         return reading
     return ClockReading(reading.start, reading.end + 1, hour, reading.minute, True, True, reading.approximate)
+
+
+def clock_positions(tokens: Sequence[Token]) -> set[int]:
+    """Tokens of readings that are times by form alone: the ordinal in «половина шестого» is no day of the month."""
+    positions: set[int] = set()
+    for index in range(len(tokens)):
+        reading = clock_at(tokens, index)
+        if index and tokens[index - 1].text in ("через", "за"):
+            continue  # «через три дня»
+        if reading is not None and reading.strong and not _dotted_date(tokens, index):
+            positions.update(range(reading.start, reading.end))
+    return positions
+
+
+def _dotted_date(tokens: Sequence[Token], index: int) -> bool:
+    """«15.12» looks like a clock and is a date."""
+    if index + 1 >= len(tokens) or not (tokens[index].digits and tokens[index + 1].digits):
+        return False
+    following = tokens[index + 1]
+    return following.gap == "." and len(following.text) == 2 and 1 <= int(following.text) <= 12

@@ -18,32 +18,32 @@ _OPEN = frozenset(
         """
     )
 )
-_CLOSED_ALONE = frozenset(
-    wordlist(
-        "можно нужно надо хочу ну давайте сейчас мастер номер телефон имя фамилия часа часов вы я она он скажите "
-        "подскажите запишите лучше мне может секунду минуту секундочку это вот тогда"
-    )
+_CLOSED_ALONE = frozenset(wordlist("можно нужно надо это вот номер имя фамилия запишите секунду минуту он она я"))
+"""Open at the end of a phrase, but alone an answer or a request."""
+_CLOSED_AFTER_FACT = frozenset(
+    wordlist("хочу хотел хотела ну давайте сейчас мастер номер вы он она скажите подскажите запишите лучше мне вот")
 )
-"""Open at the end of a longer phrase; alone, or where asked for, they are an answer."""
-_ENDINGS = (("до", "скольки"), ("то", "есть"))
+"""Open at the end, unless the phrase already said something: «завтра в три мне»."""
+_NEVER_LAST = frozenset(wordlist("в во на к ко с у и или до без через для от"))
 
 
-def is_complete(tokens: Sequence[Token], text: str, expect: Expect, phone_digits: int, heard: bool) -> bool:
-    """False when more is to come. `phone_digits`: digits of the number known with this turn; `heard`: a fact was read."""
+def is_complete(tokens: Sequence[Token], text: str, expect: Expect, phone_digits: int, *, heard: bool) -> bool:
+    """False when more is to come.
+
+    `phone_digits`: how many digits of the number are known with this turn; `heard`: a fact was read in it.
+    """
+    stripped = text.rstrip()
     if not tokens:
         return True
-    stripped = text.rstrip()
     if stripped.endswith(("...", "…", "-", ",")):
         return False
-    last = tokens[-1].text
     if expect is Expect.PHONE and 0 < phone_digits < 10:
         return False
+    last = tokens[-1].text
     if last not in _OPEN:
         return True
     if stripped.endswith((".", "!", "?")):
-        return last not in ("в", "на", "к", "с", "и", "или", "у", "до", "без", "через")
-    if last in _CLOSED_ALONE and (len(tokens) == 1 or heard or last in ("можно", "надо", "нужно")):
-        return last in ("ну", "вот", "это", "номер", "имя", "фамилия", "запишите",
-        "секунду") if len(tokens) == 1 else last not in ("можно", "надо", "нужно", "тогда", "он", "она", "часов",
-        "часа")  # fmt: skip
-    return False
+        return last not in _NEVER_LAST
+    if len(tokens) == 1:
+        return last in _CLOSED_ALONE
+    return heard and last in _CLOSED_AFTER_FACT

@@ -4,6 +4,7 @@ Loading the dictionaries takes about 0.2 s and 20 MB, so one Morphology belongs 
 that was built, and is handed on between them; nothing is loaded at import.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,8 @@ import pymorphy3  # type: ignore[import-untyped]
 
 _CACHE_LIMIT = 20_000
 """Entries kept before the cache starts anew: a caller's vocabulary is far smaller, an attacker's is not."""
+_ANALYSABLE = re.compile(r"[a-zA-Zа-яА-ЯёЁ'’-]+")
+"""Other alphabets have no place in the dictionary, and its guesser fails on characters without a Unicode name."""
 _WORD_LIMIT = 40
 """Longer words are no Russian words; analysing them costs milliseconds each."""
 
@@ -53,7 +56,7 @@ class Morphology:
         """All readings, likeliest first. The word is lower case; ё may stand as е."""
         found = self._readings.get(word)
         if found is None:
-            if len(word) > _WORD_LIMIT:
+            if len(word) > _WORD_LIMIT or not _ANALYSABLE.fullmatch(word):
                 return (Reading(word, "", frozenset(), 0.0),)
             found = tuple(
                 Reading(p.normal_form.replace("ё", "е"), str(p.tag.POS or ""), frozenset(p.tag.grammemes), p.score)
@@ -73,7 +76,7 @@ class Morphology:
 
         `want` is Name, Surn or Patr.
         """
-        if len(word) > _WORD_LIMIT:
+        if len(word) > _WORD_LIMIT or not _ANALYSABLE.fullmatch(word):
             return None
         candidates = [p for p in self._parse(word.lower()) if want in p.tag and "plur" not in p.tag]
         if gender is not None:
@@ -112,7 +115,7 @@ class Morphology:
         `want` narrows the reading by a grammeme such as Name, Surn, NOUN or ADJF. Only nominative readings are
         inflected: a genitive attribute must stay as it is.
         """
-        if len(word) > _WORD_LIMIT:
+        if len(word) > _WORD_LIMIT or not _ANALYSABLE.fullmatch(word):
             return word
         candidates = [p for p in self._parse(word.lower()) if not want or want in p.tag]
         if gender is not None:

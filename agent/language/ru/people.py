@@ -189,7 +189,8 @@ class NameFinder:
         if index >= len(tokens) or tokens[index].text in _NOT_NAMES:
             return False
         word = tokens[index].text
-        if any("Name" in reading.grammemes and reading.score > 0.1 for reading in self._morph.readings(word)):
+        readings = self._morph.readings(word)
+        if any("Name" in reading.grammemes and reading.score > 0.1 for reading in readings) and self._morph.known(word):
             return True
         return self._names.known(word) and len(word) > 2
 

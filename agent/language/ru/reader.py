@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from agent.language.ru import answers
-from agent.language.ru.clock import clock_at
+from agent.language.ru.clock import clock_positions
 from agent.language.ru.completeness import is_complete
 from agent.language.ru.dates import DayItem, find_days
 from agent.language.ru.intents import IntentReader
@@ -112,6 +112,8 @@ class RussianReader:
         masters = [m for m in masters if not _is_caller(m, found_name, context)]
         if found_name is not None and any(m.start < found_name.end and found_name.start < m.end for m in masters):
             found_name = None
+        if found_name is not None and not found_name.certain and self._names_a_service(tokens, found_name):
+            found_name = None
         for master in masters:
             spans.add("staff", master.start, master.end)
         if found_name is not None:
@@ -156,9 +158,13 @@ class RussianReader:
             late_by=late_by,
             choice=choice,
             order_any=answers.is_order_any(text),
-            complete=is_complete(tokens, raw, context.expect, len(context.phone_known + digits), heard),
+            complete=is_complete(tokens, raw, context.expect, len(context.phone_known + digits), heard=heard),
         )
         return understood, spans.slots
+
+    def _names_a_service(self, tokens: tuple[Token, ...], name: FoundName) -> bool:
+        """«маник» looks like a foreign name and is a manicure."""
+        return any(hit.start < name.end and name.start < hit.end for hit in self._service_words.hits(tokens))
 
     def _phone(self, tokens: tuple[Token, ...], text: str, context: Context, spans: _Spans) -> DigitRun | None:
         if context.expect is Expect.PHONE:
@@ -181,12 +187,7 @@ class RussianReader:
 
     def _days(self, tokens: tuple[Token, ...], now: datetime, taken: frozenset[int]) -> list[DayItem]:
         """Days, with clock phrases that hold an ordinal («половина шестого») kept apart."""
-        clock: set[int] = set(taken)
-        for index in range(len(tokens)):
-            reading = clock_at(tokens, index)
-            if reading is not None and reading.strong and not _dotted(tokens, index):
-                clock.update(range(reading.start, reading.end))
-        return find_days(tokens, now, clock)
+        return find_days(tokens, now, taken | clock_positions(tokens))
 
     def _times(
         self, tokens: tuple[Token, ...], now: datetime, context: Context, taken: frozenset[int], days: list[DayItem]
@@ -201,15 +202,6 @@ class RussianReader:
             offered=context.offered_times,
         )
         return find_times(tokens, scene)
-
-
-def _dotted(tokens: tuple[Token, ...], index: int) -> bool:
-    """«15.12» looks like a clock and is a date."""
-    if index + 1 >= len(tokens) or not (tokens[index].digits and tokens[index + 1].digits):
-        return False
-    return (
-        tokens[index + 1].gap == "." and 1 <= int(tokens[index + 1].text[:4]) <= 12 and len(tokens[index + 1].text) == 2
-    )
 
 
 def _is_caller(master: FoundStaff, name: FoundName | None, context: Context) -> bool:

@@ -110,6 +110,7 @@ def to_speech(text: str, stress: StressHook | None = None) -> str:
     text = re.sub(r"(?<=[A-Za-z])-(?=[А-Яа-яЁё])", " ", text)
     text = _LATIN.sub(lambda match: latin_word(match.group()), text)
     text = re.sub(r"\b([Оо])дин час (?=\S+(?: \S+)? минут)", lambda match: "Час " if match[1] == "О" else "час ", text)
+    text = re.sub(r"\d+", lambda match: f" {digit_group(match.group())} ", text)
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r" ([,.;:!?])", r"\1", text).strip()
     return stress(text) if stress is not None else text

@@ -329,6 +329,8 @@ def _at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | Non
             return None
         if tokens[reading.start].text in ("один", "одна", "одно", "одного"):
             return None
+    if word in ("за", "через") or (start and tokens[start - 1].text in ("за", "через", "эти", "последние")):
+        return None  # «за два дня» counts days
     moment = reading.at(scene.opens, scene.closes)
     if _offered(reading, scene):
         moment = next(t for t in scene.offered if _same_face(t, reading))
