@@ -118,12 +118,12 @@ class _Run:
 
     async def _last(self, move: Move) -> AsyncIterator[BrainEvent]:
         match move:
-            case Ask(lines, question, expect, after):
+            case Ask(lines, _, expect, after):
                 self.state = after
-                spoken = (*self.said, *lines)
+                asked = _asked(self.before, move, (*self.said, *lines), self.context.turn)
                 for event in self._say(lines, expect):
                     yield event
-                yield Remember(to_json(_asked(self.before, after, question, expect, spoken, self.context.turn)))
+                yield Remember(to_json(asked))
             case HandOver(lines, reason, card, after):
                 self.state = after
                 await self.tools.file_outcome(Outcome.HANDED_TO_ADMIN)
@@ -145,7 +145,7 @@ class _Run:
     def _unless_stuck(self, move: Move, view: View) -> Move:
         if not isinstance(move, Ask) or self.context.turn.kind is TurnKind.SILENCE:
             return move
-        if not _same_question(self.before, move.state, move.question):
+        if not _same_question(self.before, move):
             return move
         if self.before.tries + 1 > TRIES_BEFORE_STUCK:
             return stuck(view)
@@ -224,23 +224,21 @@ def _keys(digits: str, state: DialogueState) -> Understood:
     return Understood(digits, state.language, intents, phone=whole, phone_digits="" if digits == "0" else digits)
 
 
-def _same_question(before: DialogueState, after: DialogueState, question: Question) -> bool:
-    return question is before.question and question is not Question.NONE and _progress(before) == _progress(after)
+def _same_question(before: DialogueState, move: Ask) -> bool:
+    """The last answer brought nothing: the state stands still, or the very same words would be said again, and it was
+    no question of the caller's own that was answered meanwhile."""
+    if move.question is not before.question or move.question is Question.NONE or move.state.answered:
+        return False
+    stands_still = _progress(before) == _progress(move.state)
+    return stands_still or (bool(move.lines) and move.lines[-1:] == before.last_lines[-1:])
 
 
-def _asked(
-    before: DialogueState,
-    after: DialogueState,
-    question: Question,
-    expect: Expect,
-    lines: tuple[str, ...],
-    turn: Turn,
-) -> DialogueState:
+def _asked(before: DialogueState, move: Ask, lines: tuple[str, ...], turn: Turn) -> DialogueState:
     """Counts how often the same question stands without the state having moved on."""
-    tries = before.tries + 1 if _same_question(before, after, question) else 0
+    after = replace(move.state, question=move.question, expect=move.expect)
     if turn.kind is TurnKind.SILENCE:
-        return replace(after, question=question, expect=expect, tries=before.tries)
-    return replace(after, question=question, expect=expect, tries=tries, last_lines=lines)
+        return replace(after, tries=before.tries)
+    return replace(after, tries=before.tries + 1 if _same_question(before, move) else 0, last_lines=lines)
 
 
 def _progress(state: DialogueState) -> tuple[object, ...]:

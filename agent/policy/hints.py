@@ -38,7 +38,7 @@ def nearest(text: str) -> bool:
 def bare_number(text: str) -> int | None:
     """The first number, in digits or words, of an answer to «сколько лет?»; None: there is none."""
     found = numbers(tokenize(clean(text)))
-    return int(found[0].value) if found else None
+    return int(found[0].value) if found and found[0].value < 1000 else None
 
 
 def another_one(text: str) -> bool:

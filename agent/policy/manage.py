@@ -124,8 +124,6 @@ def no_bookings(view: View) -> Move | None:
     state = view.state
     if state.target_booking() is not None or movable(view):
         return None
-    if state.has_told("no_bookings"):
-        return None
     state = replace(state.tell("no_bookings"), goal=Goal.NONE, target=None)
     return Ask((view.say.no_bookings(hidden=view.caller is None),), Question.HUMAN, Expect.YES_NO, state)
 
@@ -157,7 +155,8 @@ def ask_new_time(view: View) -> Move | None:
     if state.wish.day is not None or state.wish.any_day or state.wish.time is not None:
         return None
     booking = state.target_booking()
-    assert booking is not None
+    if booking is None:
+        return None
     again = state.question is Question.TIME
     return Ask((view.say.ask_new_time(booking, again=again),), Question.TIME, Expect.DATE_TIME, state)
 
@@ -165,9 +164,10 @@ def ask_new_time(view: View) -> Move | None:
 def search_new_time(view: View) -> Move | None:
     if view.state.goal is not Goal.RESCHEDULE or view.state.chosen is not None:
         return None
-    moved = new_place(view)
     booking = view.state.target_booking()
-    assert booking is not None
+    if booking is None:
+        return None
+    moved = new_place(view)
     return visits.search_and_offer(moved, booking.service_ids)
 
 
@@ -207,12 +207,13 @@ def write_move(view: View) -> Move | None:
 def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> DialogueState:
     base = replace(state, chosen=None, read_back=None, agreed=False, offers=(), search=None)
     match result:
-        case Written():
+        case Written(bookings):
             changed = state.goal is Goal.CHANGE
             outcome, mark = (Outcome.CHANGED, "changed") if changed else (Outcome.RESCHEDULED, "moved")
             return replace(
                 base, goal=Goal.NONE, written=(*state.written, Goal.RESCHEDULE), last_plan=plan, outcome=outcome,
                 bookings=None, answered=(*state.answered, mark), wish=VisitWish(),
+                target=bookings[0].id if bookings else state.target,
             )  # fmt: skip
         case Refused(reason) if is_slot_gone(result):
             return replace(base, refused=(*state.refused, plan.start), answered=(*state.answered, f"refused:{reason}"))

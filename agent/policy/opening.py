@@ -49,5 +49,7 @@ def unclear(view: View) -> Move | None:
         return None
     if state.tries >= 2:
         return None
+    if state.question is Question.NONE:  # nothing was asked, so there is nothing to repeat
+        return Ask((view.say.not_heard(0),), Question.GOAL, Expect.FREE, state)
     lines = (view.say.not_heard(state.tries), *state.last_lines[-1:])
     return Ask(lines, state.question, state.expect, state)

@@ -131,7 +131,8 @@ def message_for_person(view: View) -> Move | None:
     draft = replace(draft, details=details)
     if not draft.asked and (not state.caller.name or draft.kind in (TaskKind.GROUP_REQUEST, TaskKind.MEDICAL_QUESTION)):
         state = replace(state, message=replace(draft, asked=True))
-        lines = view.say.task_intro(draft.kind, admin_now=view.admin_on_duty, ask_name=not state.caller.name)
+        named = [view.salon.service(c) for m in view.heard.services for c in m.candidates if view.salon.has_service(c)]
+        lines = view.say.task_intro(draft.kind, named, admin_now=view.admin_on_duty, ask_name=not state.caller.name)
         return Ask(lines, Question.TASK_DETAILS, Expect.NAME if not state.caller.name else Expect.FREE, state)
     return _write_task(view, replace(state, message=draft))
 

@@ -103,7 +103,7 @@ class English:
         )
 
     def are_you_there(self, count: int) -> str:
-        return "Are you there?" if count <= 1 else "I cannot hear you."
+        return "I am here." if count <= 1 else "I cannot hear you."
 
     def silent_goodbye(self) -> str:
         return "I cannot hear you, so I will end the call. Please call back. Goodbye!"
@@ -331,7 +331,7 @@ class English:
         return "Sure, I will wait."
 
     def certificate_number(self) -> str:
-        return "We take certificates. What is its number?"
+        return "We take certificates: tell me the number, and I will check it."
 
     def certificate_good(self, until: date, left_minor: int, service: Service | None) -> str:
         what = f"for {self._name(service)}" if service is not None else f"of {self._money(Money(left_minor))}"
@@ -453,7 +453,9 @@ class English:
     def complaint_task(self, name: str, text: str) -> str:
         return f"Жалоба. Клиент: {name or 'не назвался'} (говорит по-английски). Сказано: {text[:500]}"
 
-    def task_intro(self, kind: TaskKind, *, admin_now: bool, ask_name: bool) -> tuple[str, ...]:
+    def task_intro(
+        self, kind: TaskKind, services: Sequence[Service], *, admin_now: bool, ask_name: bool
+    ) -> tuple[str, ...]:
         tail = " What is your name?" if ask_name else ""
         match kind:
             case TaskKind.MEDICAL_QUESTION:

@@ -122,7 +122,7 @@ class Russian(RussianVisits):
         return self.pick("wait", "Конечно, подожду.", "Хорошо, жду.")
 
     def certificate_number(self) -> str:
-        return "Сертификаты принимаем. Назовите, пожалуйста, номер сертификата."
+        return "Сертификаты принимаем: назовите номер, и я проверю."
 
     def certificate_good(self, until: date, left_minor: int, service: Service | None) -> str:
         when = _day_month(until) + (f" {until.year} года" if until.year != self.today.year else "")
@@ -283,19 +283,23 @@ class Russian(RussianVisits):
     def complaint_task(self, name: str, text: str) -> str:
         return f"Жалоба. Клиент: {name or 'не назвался'}. Сказано: {text[:500]}"
 
-    def task_intro(self, kind: TaskKind, *, admin_now: bool, ask_name: bool) -> tuple[str, ...]:
+    def task_intro(
+        self, kind: TaskKind, services: Sequence[Service], *, admin_now: bool, ask_name: bool
+    ) -> tuple[str, ...]:
         tail = " Как вас зовут?" if ask_name else ""
         match kind:
             case TaskKind.MEDICAL_QUESTION:
-                return (
-                    "По здоровью подскажет только специалист: он перезвонит и скажет, что возможно, "
-                    "например коррекция без краски.",
-                    f"Передать вопрос?{tail}",
-                )
+                dye = any("окраш" in s.name.lower() for s in services)
+                example = ", например только без краски" if dye else ""
+                text = f"По здоровью подскажет только специалист: он перезвонит и скажет, что возможно{example}."
+                return (text, "Как вас зовут?" if ask_name else "Передать ему вопрос?")
             case TaskKind.GROUP_REQUEST:
                 least = self.salon.rules.group_from
                 text = f"Группы от {least} человек собирает администратор, он вам перезвонит."
-                return (text, f"Когда удобно?{tail}" if ask_name else "Когда вам удобно принять звонок?")
+                when = (
+                    "Как вас зовут и когда удобно принять звонок?" if ask_name else "Когда вам удобно принять звонок?"
+                )
+                return (text, when)
             case TaskKind.DATA_REQUEST:
                 return (f"Передам вашу просьбу ответственному.{tail}",)
             case _:

@@ -80,7 +80,7 @@ class RussianVisits:
         return "Могу записать, перенести или отменить запись, подсказать цены и адрес. Что нужно?"
 
     def are_you_there(self, count: int) -> str:
-        return "Вы на линии?" if count <= 1 else "Я вас не слышу."
+        return "Я на линии." if count <= 1 else "Вас не слышно."
 
     def silent_goodbye(self) -> str:
         return "Вас не слышно, я завершаю звонок. Перезвоните, пожалуйста, когда будет удобно. До свидания!"
@@ -128,6 +128,9 @@ class RussianVisits:
                 return "Сколько лет ребёнку?"
             case _:
                 names = [lower_first(short(s.name)) for s in options][:3]
+                if again:
+                    numbered = zip(("Первое", "второе", "третье"), names, strict=False)
+                    return f"{', '.join(f'{number} — {name}' for number, name in numbered)}. Что из этого?"
                 return f"Уточните, пожалуйста: {' или '.join(names)}?"
 
     def consultation_first(self, service: Service, visit: Service, *, first: bool) -> str:
