@@ -13,7 +13,8 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ LONGEST_ANSWER_TOKENS = 60
 """Per window. Without it a decoder in a loop runs to the model's limit of 448."""
 REPETITIVE_RATIO = 2.4
 """Text that gzip shrinks more than this is a decoder in a loop (threshold of Whisper's own transcribe)."""
+MOST_LETTERS_PER_S = 28.0
+"""Nobody speaks faster: hurried Russian has 20 letters a second. A decoder that invents writes hundreds."""
+SECOND_LOOK_FRAMES = 50
 TRAINING_ECHOES = frozenset(
     {
         "продолжение следует",
@@ -93,7 +97,16 @@ class EngineProfile:
 class _TrimmedWhisper(WhisperModel):  # type: ignore[misc]
     """Drops the zero frames that faster-whisper appends to every window, but for a few."""
 
-    padding_frames = 100
+    padding_frames = 200
+
+    @contextmanager
+    def padded(self, frames: int) -> Iterator[None]:
+        """Another padding for a while. One thread uses the model."""
+        usual, self.padding_frames = self.padding_frames, frames
+        try:
+            yield
+        finally:
+            self.padding_frames = usual
 
     def encode(self, features: NDArray[np.float32]) -> Any:
         spoken = np.flatnonzero(np.abs(features).max(axis=0) > 0)
@@ -160,7 +173,18 @@ class FasterWhisperRecognizer:
         audio = samples.astype(np.float32) / 32768.0
         if rate_hz != MODEL_RATE_HZ:
             audio = soxr.resample(audio, rate_hz, MODEL_RATE_HZ)
-        segments, _ = self._loaded().transcribe(
+        model = self._loaded()
+        decoded = self._transcribe(model, audio, language, hints, beam)
+        if not decoded.text and isinstance(model, _TrimmedWhisper):
+            # A small model stumbles over single lengths of its input: a second look at another one.
+            with model.padded(SECOND_LOOK_FRAMES):
+                decoded = self._transcribe(model, audio, language, hints, beam)
+        return decoded
+
+    def _transcribe(
+        self, model: WhisperModel, audio: NDArray[np.float32], language: str, hints: Sequence[str], beam: int
+    ) -> Decoded:
+        segments, _ = model.transcribe(
             audio,
             language=language,
             beam_size=beam,
@@ -171,7 +195,7 @@ class FasterWhisperRecognizer:
             no_speech_threshold=NO_SPEECH_PROBABILITY,
             hotwords=", ".join(hints) if hints and self.profile.use_hints else None,
         )
-        return _believed(list(segments), self.profile.least_probability)
+        return _believed(list(segments), len(audio) / MODEL_RATE_HZ, self.profile.least_probability)
 
     def _loaded(self) -> WhisperModel:
         if self._model is None:
@@ -196,7 +220,7 @@ class FasterWhisperRecognizer:
         return self._model
 
 
-def _believed(segments: list[Any], least_probability: float) -> Decoded:
+def _believed(segments: list[Any], audio_s: float, least_probability: float) -> Decoded:
     """The segments that are speech and not a guess about noise."""
     texts: list[str] = []
     log_probability, tokens = 0.0, 0
@@ -207,6 +231,7 @@ def _believed(segments: list[Any], least_probability: float) -> Decoded:
             segment.no_speech_prob > NO_SPEECH_PROBABILITY
             or segment.compression_ratio > REPETITIVE_RATIO
             or math.exp(segment.avg_logprob) < least_probability
+            or len(bare) > MOST_LETTERS_PER_S * audio_s
             or bare in TRAINING_ECHOES
         )
         if not bare or doubtful:

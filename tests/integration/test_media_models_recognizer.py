@@ -18,8 +18,8 @@ from media_models.adapters.faster_whisper import EngineProfile, FasterWhisperRec
 from media_models.engines import embedded_recognizer_folder
 
 DATA = Path(__file__).parents[1] / "data" / "speech"
-MOST_WORD_ERRORS = 0.09
-"""Measured with the committed model: 0.068."""
+MOST_WORD_ERRORS = 0.08
+"""Measured with the committed model: 0.059."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +232,14 @@ def test_a_damaged_profile_is_named(tmp_path: Path) -> None:
     (tmp_path / "engine.json").write_text('{"window": 3}')
     with pytest.raises(ConfigurationError, match=r"engine\.json"):
         EngineProfile.read(tmp_path)
+
+
+async def test_an_answer_of_any_length_gets_an_answer_of_its_length(recognizer: FasterWhisperRecognizer) -> None:
+    """The small model stumbles over single lengths of its input: no clip may then become a long foreign sentence."""
+    for clip in clips()[6:40:4]:
+        for cut_ms in range(0, 200, 40):
+            text = await heard(recognizer, bytes(cut_ms * 16) + clip.pcm)
+            assert len(text) <= 1.6 * len(clip.text) + 6
 
 
 @pytest.fixture
