@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from telephony.codecs import RATE_HZ, pcmu
 from telephony.leg_queue import LegEvents
+from telephony.twilio.played_track import MediaTap, PlayedTrack
 from telephony.twilio.playout import Playout
 from telephony.twilio.protocol import Media, Writer
 from telephony.twilio.reframer import Reframer
@@ -78,7 +79,11 @@ class Outbox:
 class TwilioCallLeg:
     """voice.ports.CallLeg. now_ms: any steady clock in milliseconds; the call's clock starts when this is made."""
 
-    def __init__(self, info: CallInfo, stream_sid: str, now_ms: Callable[[], float]) -> None:
+    def __init__(
+        self, info: CallInfo, stream_sid: str, now_ms: Callable[[], float], tap: MediaTap | None = None
+    ) -> None:
+        self._tap = tap
+        self._played_track = PlayedTrack()
         self._info = info
         self._now_ms = now_ms
         self._start_ms = now_ms()
@@ -110,9 +115,12 @@ class TwilioCallLeg:
     def play(self, pcm: bytes) -> None:
         if not self._open or len(pcm) < 2:
             return
-        ulaw = self._law.encode(pcm[: len(pcm) & ~1])
+        pcm = pcm[: len(pcm) & ~1]
+        ulaw = self._law.encode(pcm)
         self.outbox.audio(ulaw)
         self._playout.queue(len(ulaw) / _BYTES_PER_MS, self._now_ms())
+        if self._tap is not None:
+            self._played_track.queue(pcm)
 
     def mark(self, name: str) -> None:
         if self._open:
@@ -122,6 +130,7 @@ class TwilioCallLeg:
         if self._events.closed:
             return
         self._playout.clear(self._now_ms())
+        self._played_track.clear(self._playout.queued_ms)
         self.outbox.clear()
         names = [mark[0] for mark in self._marks.values()]
         self._marks.clear()
@@ -143,7 +152,13 @@ class TwilioCallLeg:
         for frame in self._reframer.push(media.payload, media.timestamp_ms, now_ms - self._start_ms):
             began_ms = self._frame_began(frame.at_ms, now_ms)
             self._last_played_ms = max(self._last_played_ms, int(self._playout.played_ms(began_ms)))
-            self._events.put(AudioIn(self._law.decode(frame.ulaw), frame.at_ms, self._last_played_ms))
+            pcm = self._law.decode(frame.ulaw)
+            if self._tap is not None:
+                self._tap.caller(frame.at_ms, pcm)
+                self._tap.agent(
+                    frame.at_ms, self._played_track.next_frame(self._playout.played_ms(began_ms + FRAME_MS))
+                )
+            self._events.put(AudioIn(pcm, frame.at_ms, self._last_played_ms))
 
     def key_pressed(self, digit: str) -> None:
         self._events.put(Dtmf(digit))
@@ -182,6 +197,8 @@ class TwilioCallLeg:
 
     def end(self, reason: HangUpReason) -> None:
         """The last event; later calls change nothing."""
+        if self._tap is not None and not self._events.closed:
+            self._tap.close()
         self._events.put(HungUp(reason))
         self._drained.set()
 

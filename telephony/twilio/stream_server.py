@@ -20,6 +20,7 @@ from core.ids import CallId
 from telephony.twilio import twiml
 from telephony.twilio.leg import Ending, EndingKind, TwilioCallLeg
 from telephony.twilio.plans import CallPlans, Plan, PlanKind
+from telephony.twilio.played_track import MediaTap
 from telephony.twilio.protocol import Start
 from telephony.twilio.rest import TwilioRest, UpdateOutcome
 from telephony.twilio.session import Audio, CloseCode, Key, MarkBack, Opened, Refused, Stopped, StreamSession
@@ -45,6 +46,8 @@ MAX_MESSAGE_BYTES = 262_144
 MAX_STRANGERS = 200
 """Connections without a good token at one time."""
 _CALL_NAMESPACE = uuid.UUID("6f0f4a53-7d0c-5f0e-9a51-5a0c1d2d7a11")
+
+TapFactory = Callable[[CallInfo], MediaTap | None]
 
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +83,7 @@ class TwilioStreamServer:
         public_base_url: str = "",
         signatures: SignatureCheck | None = None,
         rest: TwilioRest | None = None,
+        tap_factory: TapFactory | None = None,
         no_media_s: float = NO_MEDIA_S,
         ping_interval_s: float = PING_INTERVAL_S,
         ping_timeout_s: float = PING_TIMEOUT_S,
@@ -97,6 +101,7 @@ class TwilioStreamServer:
         self._base_url = public_base_url.rstrip("/")
         self._signatures = signatures
         self._rest = rest
+        self._tap_factory = tap_factory
         self._no_media_s = no_media_s
         self._ping = (ping_interval_s, ping_timeout_s)
         self._now_ms = now_ms
@@ -222,7 +227,8 @@ class TwilioStreamServer:
             transport="twilio",
             resumed=claims.resumed,
         )
-        leg = TwilioCallLeg(info, start.stream_sid, self._now_ms or _loop_ms)
+        tap = self._tap_factory(info) if self._tap_factory is not None else None
+        leg = TwilioCallLeg(info, start.stream_sid, self._now_ms or _loop_ms, tap)
         call = _LiveCall(start.call_sid, socket, leg)
         await self._replace_older(call)
         self._live[call.call_sid] = call

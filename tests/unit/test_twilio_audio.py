@@ -233,6 +233,56 @@ async def test_frames_carry_the_position_of_our_own_audio() -> None:
     assert [frame.played_ms for frame in frames] == [0, 20, 40, 60, 80, 100, 100, 100, 100, 100]
 
 
+class Tap:
+    def __init__(self) -> None:
+        self.sides: dict[str, bytearray] = {"caller": bytearray(), "agent": bytearray()}
+        self.times: list[int] = []
+        self.closed = 0
+
+    def caller(self, at_ms: int, pcm: bytes) -> None:
+        self.times.append(at_ms)
+        self.sides["caller"] += pcm
+
+    def agent(self, at_ms: int, pcm: bytes) -> None:
+        assert at_ms == self.times[-1]
+        self.sides["agent"] += pcm
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+async def test_a_recording_holds_what_was_played_where_it_was_played() -> None:
+    time, tap = Time(), Tap()
+    info = CallInfo(CallId("c"), Direction.INBOUND, "+7900", "+7901", "twilio")
+    leg = TwilioCallLeg(info, SID, time, tap)
+    first, second = b"\x01\x10" * 8 * 200, b"\x02\x20" * 8 * 50
+
+    def tick(number: int) -> None:
+        time.ms += 20
+        leg.media_arrived(Media(SID, number, number * 20, "inbound", b"\xff" * 160))
+
+    for number in range(5):
+        tick(number)
+    leg.play(first)
+    for number in range(5, 10):
+        tick(number)
+    leg.clear()
+    for number in range(10, 20):
+        tick(number)
+    leg.play(second)
+    for number in range(20, 30):
+        tick(number)
+    await events(leg)
+    leg.end(HangUpReason.CALLER)
+    agent = bytes(tap.sides["agent"])
+    assert len(agent) == len(tap.sides["caller"]) == 30 * 320
+    assert agent[100 * 16 : 200 * 16] == first[: 100 * 16]
+    assert agent[400 * 16 : 450 * 16] == second
+    assert agent.count(b"\x01\x10") == 800
+    assert agent.count(b"\x02\x20") == 400
+    assert tap.closed == 1
+
+
 async def test_a_stalled_network_does_not_move_the_account_of_a_frame() -> None:
     leg, time = make_leg()
     leg.play(pcmu().decode(b"\x10" * 8 * 400))
