@@ -1,10 +1,11 @@
 """Plays one scenario against the agent and returns what was said and what changed."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -29,9 +30,10 @@ from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
 from core.clock import FrozenClock
-from core.ids import CompanyId, new_conversation_id
+from core.ids import CompanyId, ConversationId, new_conversation_id
 from core.phone import Phone
 from core.tenancy import CompanyScope
+from crm.ports import BookingDesk, Crm, SalonBook
 from tests.dialogues.caller import Caller
 from tests.dialogues.snapshot import State, effect_faults, faults, of_memory
 from tests.simulators.memory_crm import memory_salon
@@ -45,6 +47,7 @@ MAX_TURNS = 24
 class Played:
     transcript: list[str] = field(default_factory=list)
     agent_text: str = ""
+    replies: list[str] = field(default_factory=list)
     tools: list[ToolCall] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -61,26 +64,67 @@ def load(name: str) -> list[dict[str, Any]]:
     return [scenario for path in paths for scenario in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
 
 
-async def play(scenario: dict[str, Any], understander: RuleUnderstander) -> Played:
-    now = datetime.fromisoformat(str(scenario.get("now", "2026-12-01T11:00"))).replace(tzinfo=ZONE)
-    clock = FrozenClock(now)
+@dataclass
+class World:
+    """One salon to talk to: the ports, and how to look at its state."""
+
+    crm: Crm
+    desk: BookingDesk
+    book: SalonBook
+    scope: CompanyScope
+    state: Callable[[], Awaitable[State]]
+    outcome: Callable[[ConversationId], Awaitable[str | None]]
+    begin: Callable[[Conversation], Awaitable[None]]
+
+
+class MakeWorld(Protocol):
+    async def __call__(self, clock: FrozenClock) -> World: ...
+
+
+async def in_memory(clock: FrozenClock) -> World:
     salon = memory_salon(fixture(), clock)
+
+    async def state() -> State:
+        return of_memory(salon)
+
+    async def outcome(conversation_id: ConversationId) -> str | None:
+        found = salon.outcomes.get(conversation_id)
+        return found.value if found is not None else None
+
+    async def begin(conversation: Conversation) -> None:
+        return None
+
+    return World(salon, salon, salon, CompanyScope(CompanyId(UUID(int=1))), state, outcome, begin)
+
+
+def moment_of(scenario: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(scenario.get("now", "2026-12-01T11:00"))).replace(tzinfo=ZONE)
+
+
+async def play(scenario: dict[str, Any], understander: RuleUnderstander, make_world: MakeWorld = in_memory) -> Played:
+    clock = FrozenClock(moment_of(scenario))
+    world = await make_world(clock)
     agent = BookingAgent(
-        crm=salon, desk=salon, book=salon, clock=clock, brain=ScriptedBrain(understander, Catalogue()),
+        crm=world.crm, desk=world.desk, book=world.book, clock=clock, brain=ScriptedBrain(understander, Catalogue()),
         spoken_form=lambda text, language: text,
     )  # fmt: skip
-    before = of_memory(salon)
-    table = _Table(agent, scenario, now)
+    before = await world.state()
+    table = _Table(agent, scenario, moment_of(scenario), world.scope)
+    await world.begin(table.conversation)
     await table.talk()
     await agent.close()
-    after = of_memory(salon)
-    table.played.faults += judge(scenario, before, after, table, salon.outcomes.get(table.conversation.id))
+    after = await world.state()
+    table.played.faults += judge(scenario, before, after, table, await world.outcome(table.conversation.id))
     return table.played
 
 
-def judge(scenario: dict[str, Any], before: State, after: State, table: "_Table", outcome: Any) -> list[str]:
+def judge(scenario: dict[str, Any], before: State, after: State, table: "_Table", outcome: str | None) -> list[str]:
     found = faults(before, after, scenario.get("crm") or {})
-    found += effect_faults(before, after, scenario.get("effects", []), outcome and outcome.value, table.handed)
+    found += effect_faults(before, after, scenario.get("effects", []), outcome, table.handed)
+    later = " ".join(table.played.replies[1:]).lower()
+    found += [f"said later: {pattern}" for pattern in scenario.get("never_later", []) if re.search(pattern, later)]
+    sent = " ".join(m["text"] for m in after.messages[len(before.messages) :]).lower()
+    found += [f"sent: {pattern}" for pattern in scenario.get("never_sent", []) if re.search(pattern, sent)]
     text = table.played.agent_text.lower()
     found += [f"never said: {pattern}" for pattern in scenario.get("say", []) if not re.search(pattern, text, re.S)]
     found += [f"said: {pattern}" for pattern in scenario.get("never", []) if re.search(pattern, text)]
@@ -90,7 +134,7 @@ def judge(scenario: dict[str, Any], before: State, after: State, table: "_Table"
 class _Table:
     """The conversation between a caller and the agent, as the voice would hold it."""
 
-    def __init__(self, agent: BookingAgent, scenario: dict[str, Any], now: datetime) -> None:
+    def __init__(self, agent: BookingAgent, scenario: dict[str, Any], now: datetime, scope: CompanyScope) -> None:
         caller = Phone.parse(scenario["from"]) if scenario["from"] != "anonymous" else None
         self.agent = agent
         self.now = now
@@ -98,9 +142,7 @@ class _Table:
         self.played = Played()
         self.handed = False
         self.over = False
-        self.conversation = Conversation(
-            new_conversation_id(), CompanyScope(CompanyId(UUID(int=1))), Channel(scenario["channel"]), caller, now
-        )
+        self.conversation = Conversation(new_conversation_id(), scope, Channel(scenario["channel"]), caller, now)
 
     async def talk(self) -> None:
         text, expect = "", Expect.FREE
@@ -139,6 +181,7 @@ class _Table:
         if said:
             self.played.transcript.append(f"<< {text}")
             history.append(Utterance(Speaker.AGENT, text, self.now))
+        self.played.replies.append(text)
         self.played.agent_text += (" " if self.played.agent_text else "") + text
         self.conversation = replace(self.conversation, history=tuple(history))
         return text, expect

@@ -46,6 +46,24 @@ def of_memory(salon: MemorySalon) -> State:
     return State(bookings, clients, waitlist, tasks, messages, len(salon.notes))
 
 
+def of_dump(dump: dict[str, Any]) -> State:
+    """From the whole state of a company, as crm.company_file.dump_company gives it."""
+    bookings = {
+        key: {
+            "client": b["client"], "staff": b["staff"], "services": b["services"], "start": b["start"], "end": b["end"],
+            "status": b["status"], "staff_locked": b["staff_locked"], "for": b["for"] or "",
+            "certificate": b["certificate"] or "", "late": b["late_cancel"],
+        }
+        for key, b in dump["bookings"].items()
+    }  # fmt: skip
+    clients = {key: {"name": c["name"], "phone": c["phone"]} for key, c in dump["clients"].items()}
+    notes = sum(1 for b in dump["bookings"].values() if b["comment"])
+    return State(
+        bookings, clients, list(dump["waitlist"].values()), list(dump["tasks"].values()),
+        [{**m, "to": m["phone"]} for m in dump["messages"].values()], notes,
+    )  # fmt: skip
+
+
 def _local(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
 
