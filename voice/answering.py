@@ -102,6 +102,8 @@ class Answering:
         self.on_finished: Callable[[], None] | None = None
         """The reply is complete and has been heard."""
         self.on_expect: Callable[[Expect], None] | None = None
+        self.on_kept: Callable[[], None] | None = None
+        """State or history have changed for good."""
         self.on_give_up: Callable[[str], None] | None = None
         """The agent or the voice has failed for good in this call."""
         self._agent = agent
@@ -221,6 +223,7 @@ class Answering:
             # Without a heard word the line stays, empty and cut: what the kept state counts as said was not heard.
             line = Utterance(Side.AGENT, heard.text, self._now(), cut)
             self.conversation = replace(self.conversation, history=(*self.conversation.history, line))
+            self._kept()
         if heard.text or cut:
             self._log.heard(self._now_ms(), heard.text, cut)
         if cut:
@@ -278,6 +281,7 @@ class Answering:
                 self.pending = event
             case StateChanged():
                 self.conversation = replace(self.conversation, state=event.state)
+                self._kept()
             case NeedsCommit():
                 pass
 
@@ -364,6 +368,10 @@ class Answering:
     def _synthesis_failed(self) -> None:
         self._log.error(self._now_ms(), "synthesizer", "no_engine")
         self._give_up("synthesizer")
+
+    def _kept(self) -> None:
+        if self.on_kept:
+            self.on_kept()
 
     def _give_up(self, reason: str) -> None:
         if self.on_give_up:

@@ -169,6 +169,18 @@ class CallDesk(Protocol):
         ...
 
 
+class CallMemory(Protocol):
+    """Conversations of running calls, kept where another process finds them when this one dies."""
+
+    async def keep(self, conversation: Conversation) -> None:
+        """State and history as of now; called after each reply and each turn, the newest wins."""
+        ...
+
+    async def recall(self, line: CompanyLine, info: CallInfo) -> Conversation | None:
+        """The conversation of a call that is resumed; None when nothing was kept."""
+        ...
+
+
 class VoiceMetrics(Protocol):
     """Counters and histograms of conversations; all calls are cheap and never fail."""
 

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable
+from uuid import UUID
 
 import structlog
 
 from agent.model import Channel, Conversation
 from agent.ports import Agent
 from core.clock import Clock
-from core.ids import new_conversation_id
+from core.ids import ConversationId, new_conversation_id
 from core.phone import Phone
 from core.timeline import Timeline
 from voice import timings
 from voice.aiter import close_iterator
 from voice.phrases import phrases_for
-from voice.ports import CallDesk, CallLeg, Direction, HungUp, VoiceMetrics
+from voice.ports import CallDesk, CallInfo, CallLeg, CallMemory, CompanyLine, Direction, HungUp, VoiceMetrics
 from voice.session import CallSession, Engines
 
 log = structlog.get_logger(__name__)
@@ -32,13 +33,16 @@ class ConversationHandler:
         clock: Clock,
         desk: CallDesk,
         metrics: VoiceMetrics | None = None,
+        memory: CallMemory | None = None,
     ) -> None:
+        """memory: without one a resumed call begins with the greeting."""
         self._agent = agent
         self._engines = engines
         self._timeline = timeline
         self._clock = clock
         self._desk = desk
         self._metrics = metrics
+        self._memory = memory
 
     async def warm_up(
         self, language: str = "ru", rates_hz: tuple[int, ...] = (8000,), texts: tuple[str, ...] = ()
@@ -62,14 +66,16 @@ class ConversationHandler:
             log.warning("voice.number_unknown", call_id=info.call_id, transport=info.transport)
             await self._refuse(leg, phrases_for("ru").unknown_number)
             return
-        conversation = Conversation(
-            id=new_conversation_id(),
-            scope=line.scope,
-            channel=Channel.PHONE if info.direction is Direction.INBOUND else Channel.PHONE_OUT,
-            caller=Phone.parse(info.caller) if info.caller else None,
-            started_at=self._clock.now(),
-        )
-        await self._desk_call("opened", self._desk.opened(line, info, conversation))
+        conversation = await self._recall(line, info)
+        if conversation is None:
+            conversation = Conversation(
+                id=_conversation_id(info),
+                scope=line.scope,
+                channel=Channel.PHONE if info.direction is Direction.INBOUND else Channel.PHONE_OUT,
+                caller=Phone.parse(info.caller) if info.caller else None,
+                started_at=self._clock.now(),
+            )
+            await self._desk_call("opened", self._desk.opened(line, info, conversation))
         session = CallSession(
             leg,
             line,
@@ -80,9 +86,20 @@ class ConversationHandler:
             clock=self._clock,
             desk=self._desk,
             metrics=self._metrics,
+            memory=self._memory,
         )
         summary = await session.run()
         await self._desk_call("closed", self._desk.closed(line, info, summary))
+
+    async def _recall(self, line: CompanyLine, info: CallInfo) -> Conversation | None:
+        if self._memory is None or not info.resumed:
+            return None
+        try:
+            async with asyncio.timeout(timings.DESK_DEADLINE_S):
+                return await self._memory.recall(line, info)
+        except (Exception, TimeoutError) as fault:
+            log.warning("voice.conversation_not_recalled", fault=type(fault).__name__, call_id=info.call_id)
+            return None
 
     async def _desk_call(self, name: str, call: Awaitable[None]) -> None:
         """A store that does not answer costs a line in the journal, not the caller's conversation."""
@@ -109,3 +126,11 @@ class ConversationHandler:
             log.warning("voice.leg_did_not_close", call_id=leg.info.call_id)
         finally:
             await close_iterator(events)
+
+
+def _conversation_id(info: CallInfo) -> ConversationId:
+    """A call's id is its conversation's id in text form; a leg that names its calls otherwise gets a new one."""
+    try:
+        return ConversationId(UUID(info.call_id))
+    except ValueError:
+        return new_conversation_id()

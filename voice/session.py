@@ -32,6 +32,7 @@ from voice.ports import (
     AudioIn,
     CallDesk,
     CallLeg,
+    CallMemory,
     CallSummary,
     CompanyLine,
     Dtmf,
@@ -73,8 +74,11 @@ class CallSession:
         clock: Clock,
         desk: CallDesk,
         metrics: VoiceMetrics | None = None,
+        memory: CallMemory | None = None,
     ) -> None:
         self._leg = leg
+        self._memory = memory
+        self._dirty = asyncio.Event()
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -84,7 +88,8 @@ class CallSession:
         self._voice_frames = 0
         self._echoing = False
         self._reopened = 0
-        rate_hz, phrases = leg.info.rate_hz, phrases_for(line.language)
+        rate_hz, self._phrases = leg.info.rate_hz, phrases_for(line.language)
+        phrases = self._phrases
         self._log = CallLog(timeline, metrics or NoMetrics(), clock, conversation)
         self._idle = IdlePolicy()
         self._keypad = Keypad()
@@ -120,6 +125,7 @@ class CallSession:
         self._answering.on_finished = self._reply_finished
         self._answering.on_expect = self._turns.policy.asks
         self._answering.on_give_up = self._give_up
+        self._answering.on_kept = self._dirty.set
 
     async def run(self) -> CallSummary:
         """Returns when the call is over and its outcome is filed."""
@@ -127,7 +133,7 @@ class CallSession:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self.turn_taken(Turn(TurnKind.START, self._clock.now()), TurnTimes(0, 0))
+                self._begin()
                 reader = self._spawn(self._read(), "frames")
                 watcher = self._spawn(self._watch(), "watch")
                 await self._closing.over.wait()
@@ -146,6 +152,26 @@ class CallSession:
         )
         self._log.ended(self._now_ms(), summary)
         return summary
+
+    def _begin(self) -> None:
+        if self._memory is not None:
+            self._spawn(self._keep(self._memory), "memory")
+        if self._leg.info.resumed and self._answering.conversation.history:
+            # Whether the last words were answered died with the process that knew: the caller is asked for them.
+            self._answering.say_phrase(self._phrases.not_now[0])
+        else:
+            self.turn_taken(Turn(TurnKind.START, self._clock.now()), TurnTimes(0, 0))
+
+    async def _keep(self, memory: CallMemory) -> None:
+        """One write at a time, of the newest; a store that is away costs only the chance to resume."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            try:
+                async with asyncio.timeout(timings.DESK_DEADLINE_S):
+                    await memory.keep(self._answering.conversation)
+            except (Exception, TimeoutError) as fault:
+                log.warning("voice.conversation_not_kept", fault=type(fault).__name__)
 
     # --- time, tasks ------------------------------------------------------------------------------------------
 

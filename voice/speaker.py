@@ -53,6 +53,8 @@ class Speaker:
         self._position_ms = 0.0
         self._reported_ms = 0
         self._offset_ms = 0.0
+        self._joins_late = leg.info.resumed
+        """What the leg had played before we came is no audio of ours: its first account is our zero."""
         self._advanced_at_ms = 0
         self._ticked_at_ms = 0
         self._cleared_at_ms = -timings.SETTLE_AFTER_CLEAR_MS
@@ -189,6 +191,10 @@ class Speaker:
         """Once per frame with the leg's account, or from the clock with None when no frames arrive."""
         now_ms = self._now_ms()
         self._moved = False
+        if self._joins_late and played_ms is not None:
+            self._joins_late = False
+            self._reported_ms, self._offset_ms = played_ms, -float(played_ms)
+            self._advanced_at_ms = self._ticked_at_ms = now_ms
         if played_ms is not None and played_ms > self._reported_ms:
             self._reported_ms = played_ms
             self._advanced_at_ms = now_ms

@@ -99,6 +99,8 @@ class FakeLeg:
         self.hung_up_at: int | None = None
         self.marks: list[str] = []
         self.tick = 0
+        self.late_ms = 0
+        """The call is that old already when we join it (a resumed call)."""
         self.stuck_playout = False
         """The leg never reports a play position."""
         self.never_closes = False
@@ -188,7 +190,8 @@ class FakeLeg:
             before_ms = self._played_ms
             self._play_one()
             frame = self.caller.get(self.tick, QUIET)
-            audio = AudioIn(frame, self.tick * 20, 0 if self.stuck_playout else before_ms)
+            shown_ms = 0 if self.stuck_playout else before_ms + self.late_ms // 3
+            audio = AudioIn(frame, self.late_ms + self.tick * 20, shown_ms)
             await asyncio.sleep(max(0.0, start_s + (self.tick + 1) * 0.02 - loop.time()))
             stopped = self.frames_stop is not None and self.frames_stop[0] <= self.tick < self.frames_stop[1]
             if stopped:
@@ -508,6 +511,22 @@ class FakeDesk:
         return True
 
 
+class DictMemory:
+    """voice.ports.CallMemory in this process."""
+
+    def __init__(self) -> None:
+        self.kept: Conversation | None = None
+        self.fault: Exception | None = None
+
+    async def keep(self, conversation: Conversation) -> None:
+        if self.fault:
+            raise self.fault
+        self.kept = conversation
+
+    async def recall(self, line: CompanyLine, info: CallInfo) -> Conversation | None:
+        return self.kept
+
+
 def a_line(fallback_number: str = "") -> CompanyLine:
     scope = CompanyScope(CompanyId(UUID(int=1)))
     return CompanyLine(scope, "ru", (), WordCompleteness(), fallback_number)
@@ -530,13 +549,19 @@ class Call:
         self.timeline = ListTimeline()
         self.desk = FakeDesk(a_line(fallback_number))
         self.engines = Engines(self.recognizer, self.detector, self.bank)
+        self.memory = DictMemory()
         self.summary: CallSummary | None = None
 
     async def run(self, *, phrases_ready: bool = True) -> CallSummary:
         if phrases_ready:
             await self.bank.prepare(RUSSIAN.all, "ru", RATE_HZ)
         handler = ConversationHandler(
-            agent=self.agent, engines=self.engines, timeline=self.timeline, clock=self.clock, desk=self.desk
+            agent=self.agent,
+            engines=self.engines,
+            timeline=self.timeline,
+            clock=self.clock,
+            desk=self.desk,
+            memory=self.memory,
         )
         async with asyncio.TaskGroup() as group:
             wire = group.create_task(self.leg.run())

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from agent.model import Conversation, DialogState, EndCall, Expect, Handoff, Say, StateChanged, Turn, TurnKind
+from core.ids import CallId
 from core.phone import Phone
 from core.timeline import EventKind
 from crm.model import Outcome
@@ -311,3 +314,59 @@ def test_a_handover_without_a_number_ends_with_what_was_promised() -> None:
     assert call.leg.heard().endswith("вам перезвонят.")
     assert call.summary is not None
     assert call.summary.duration_s < 12
+
+
+def test_a_call_whose_process_died_goes_on_where_it_was() -> None:
+    def first(call: Call) -> None:
+        call.leg.says(3500, ASK)
+        call.leg.leaves(12_000)
+
+    before = place(answers(LONG, SHORT), first)
+    kept = before.memory.kept
+    assert kept is not None
+    assert [line.text for line in kept.history] == ["Салон Мята, слушаю вас!", ASK, LONG.text]
+
+    def second(call: Call) -> None:
+        call.memory.kept = kept
+        call.leg.info = replace(call.leg.info, resumed=True)
+        call.leg.late_ms = 600_000
+        call.leg.says(5000, "да записывайте")
+        call.leg.leaves(11_000)
+
+    after = place(answers(LONG, SHORT), second)
+    assert after.leg.heard(0, 5000).endswith("Повторите, пожалуйста.")
+    assert "слушаю" not in after.leg.heard(), "no second greeting"
+    assert after.history[:3] == [(line.speaker.value, line.text) for line in kept.history]
+    assert after.history[3:] == [("caller", "да записывайте"), ("agent", SHORT.text)]
+    assert after.summary is not None
+    assert after.summary.conversation.id == kept.id
+
+
+def test_a_resumed_call_of_which_nothing_is_known_begins_anew() -> None:
+    def script(call: Call) -> None:
+        call.leg.info = replace(call.leg.info, resumed=True)
+        call.leg.late_ms = 300_000
+        call.leg.says(3500, ASK)
+        call.leg.leaves(13_000)
+
+    call = place(answers(LONG), script)
+    assert call.leg.heard().startswith("Салон Мята,")
+    assert call.history[-1] == ("agent", LONG.text)
+
+
+def test_a_memory_that_fails_does_not_cost_the_conversation() -> None:
+    def script(call: Call) -> None:
+        call.memory.fault = RuntimeError("redis is away")
+        call.leg.says(3500, ASK)
+        call.leg.leaves(9000)
+
+    assert ("agent", SHORT.text) in place(answers(SHORT), script).history
+
+
+def test_the_conversation_has_the_id_of_its_call() -> None:
+    def script(call: Call) -> None:
+        call.leg.info = replace(call.leg.info, call_id=CallId(str(UUID(int=7))))
+        call.leg.leaves(1000)
+
+    call = place(answers(SHORT), script)
+    assert call.desk.opened_conversations[0].id == UUID(int=7)
