@@ -36,9 +36,9 @@ def in_training(text: str) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10 < 7
 
 
-def read_lines(folder: Path) -> Iterator[dict[str, object]]:
+def read_lines(folder: Path, name: str = "*.jsonl") -> Iterator[dict[str, object]]:
     """All labelled lines of the folder, files in order of name."""
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(folder.glob(name)):
         for line in path.read_text("utf-8").splitlines():
             yield json.loads(line)
 

@@ -119,8 +119,7 @@ def is_order_any(text: str) -> bool:
 def read_late_by(tokens: Sequence[Token]) -> tuple[timedelta | None, int, int]:
     """«опаздываю минут на десять», «на полчаса задержусь»: the delay and the tokens that say it."""
     if not any(
-        token.text.startswith(("опазд", "опозд", "задерж", "пробк", "позже", "застря", "минут", "late"))
-        for token in tokens
+        token.text.startswith(("опазд", "опозд", "задерж", "пробк", "позже", "застря", "late")) for token in tokens
     ):
         return None, 0, 0
     for index, token in enumerate(tokens):

@@ -23,7 +23,7 @@ UNITS_THAT_COUNT = frozenset(
         лет год года годик годика годиков годков годок человек человека девушек девочек мальчиков мужчин женщин
         детей взрослых день дней дню днях недель недели неделю неделе месяц месяца месяцев месяцу рублей рубля рубль
         руб р тысяч тыс процент процентов процента раз раза см сантиметр сантиметра сантиметров мл миллилитров грамм
-        штук штуки штука процедур процедуры сеанс сеанса сеансов мест места ногтя ногтей пальца пальцев зон зоны
+        штук штуки штука процедур процедурам процедурами заход захода процедуры сеанс сеанса сеансов мест места ногтя ногтей пальца пальцев зон зоны
         услуги услуг мастера мастеров мастеру этаж этажа дом корпус квартира подъезд секунд секунды секунду класс
         классе класса сутки суток числа число минут минуты минуту подружек подруг подруги персон голов шт ч
         """
@@ -194,7 +194,7 @@ def _plain(tokens: Sequence[Token], start: int) -> ClockReading | None:
         return ClockReading(start, after, hour.value, minute, hour.value > 12, strong=True)
     if not has_hours and end < len(tokens) and tokens[end].text in UNITS_THAT_COUNT and not tokens[end].new_clause:
         return None
-    return ClockReading(start, end, hour.value, 0, hour.value > 12, strong=has_hours)
+    return ClockReading(start, end, hour.value, 0, hour.value > 12, strong=False)
 
 
 def _compact(tokens: Sequence[Token], start: int, number: Number | None) -> ClockReading | None:
@@ -219,7 +219,7 @@ def _minute_after(tokens: Sequence[Token], start: int) -> tuple[int, int]:
         if second is not None and second.value < 10 and not second.ordinal:
             return second.value, second.end
         return 0, start
-    if first.written and len(tokens[start].text) != 2:
+    if first.written and (len(tokens[start].text) != 2 or _continues(tokens, first.end)):
         return 0, start
     following = tokens[first.end].text if first.end < len(tokens) else ""
     if following in MINUTE_WORDS and following != "м" and first.value < 60:
@@ -231,6 +231,11 @@ def _minute_after(tokens: Sequence[Token], start: int) -> tuple[int, int]:
     if first.written and first.value == 0:
         return 0, first.end
     return 0, start
+
+
+def _continues(tokens: Sequence[Token], position: int) -> bool:
+    """«15.12 10:00»: the digits belong to the time behind them."""
+    return position < len(tokens) and tokens[position].digits and tokens[position].gap in (":", ".", "-")
 
 
 def _skip_hour_word(tokens: Sequence[Token], position: int) -> int:

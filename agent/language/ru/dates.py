@@ -60,7 +60,8 @@ def find_days(tokens: Sequence[Token], now: datetime, taken: Collection[int] = (
 def _item_at(tokens: Sequence[Token], start: int, now: datetime) -> DayItem | None:
     today = now.date()
     return (
-        _relative_word(tokens, start, now)
+        _range(tokens, start, today)
+        or _relative_word(tokens, start, now)
         or _weekday(tokens, start, today)
         or _week(tokens, start, today)
         or _after_span(tokens, start, today)
@@ -90,8 +91,23 @@ def _relative_word(tokens: Sequence[Token], start: int, now: datetime) -> DayIte
         return None
     if ahead < 0:
         return DayItem(start, start + 1, None, bad=word)
+    if word in _NOW and not _asks_for_now(tokens, start):
+        return None
+    if ahead == 1 and start and tokens[start - 1].text == "до" and len(tokens) <= 4:
+        return None  # «до завтра» is a goodbye
     doubtful = ahead > 0 and now.hour < NIGHT_ENDS_HOUR
     return _day(tokens, start, start + 1, today + timedelta(ahead), doubtful=doubtful)
+
+
+_NOW = frozenset({"сейчас", "щас", "ща"})
+
+
+def _asks_for_now(tokens: Sequence[Token], start: int) -> bool:
+    """«можно прямо сейчас», «сейчас примете»; but «сейчас посмотрю» asks for nothing."""
+    around = [token.text for token in tokens[max(0, start - 2) : start + 3]]
+    return any(
+        word in around for word in ("прямо", "хоть", "можно", "примете", "свободно", "свободен", "есть", "возьмете")
+    )
 
 
 def _weekday(tokens: Sequence[Token], start: int, today: date) -> DayItem | None:
@@ -225,6 +241,34 @@ def _by_number(tokens: Sequence[Token], start: int, today: date) -> DayItem | No
     if number.ordinal and _looks_like_day(tokens, number):
         return _numbered(tokens, start, end, number.value, None, None, today)
     return None
+
+
+def _range(tokens: Sequence[Token], start: int, today: date) -> DayItem | None:
+    """«с 8 по 11 декабря», «с четырнадцатого по восемнадцатое», «11-15 января»."""
+    opened = tokens[start].text in ("с", "со")
+    first = number_at(tokens, start + 1 if opened else start)
+    if first is None or not 1 <= first.value <= 31 or first.end >= len(tokens):
+        return None
+    until = first.end
+    if opened:
+        if tokens[until].text not in ("по", "до"):
+            return None
+        until += 1
+    elif not (first.written and tokens[until].gap in ("-", "–")):
+        return None
+    last = number_at(tokens, until) if until < len(tokens) else None
+    if last is None or not first.value < last.value <= 31:
+        return None
+    month = MONTHS.get(tokens[last.end].text) if last.end < len(tokens) else None
+    if month is None and not (opened and last.ordinal and not first.written):
+        return None
+    end = last.end + (1 if month else 0)
+    late = _numbered(tokens, start, end, last.value, month, None, today)
+    if late.wish is None:
+        return late
+    early = _real(late.wish.first.year, late.wish.first.month, first.value)
+    assert early is not None
+    return DayItem(start, end, DayWish(max(today, early), late.wish.first, _phrase(tokens, start, end)))
 
 
 def _looks_like_day(tokens: Sequence[Token], number: Number) -> bool:

@@ -115,6 +115,11 @@ class NameFinder:
                     if before is not None and after is None:
                         found = FoundName(before.start, index + 1, before.name, True)
                         continue
+                elif index >= 2 and tokens[index - 2].text == "меня":
+                    between = self._name_at(tokens, index - 1, taken)
+                    if between is not None:
+                        found = FoundName(between.start, index + 1, between.name, True)
+                        continue
             elif word == "имя" and following:
                 position = index + 1
                 if following in ("мое", "моё", "фамилия"):

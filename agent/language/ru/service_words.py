@@ -44,6 +44,7 @@ class ServiceWords:
                 for stem in entry["stems"]:
                     self._add(str(stem).lower().replace("ё", "е"), concept)
         self.conflicts: tuple[frozenset[str], ...] = tuple(frozenset(group) for group in data["conflicts"])
+        self._never = tuple(str(stem) for stem in data["never"])
         self.exclusive: frozenset[str] = frozenset(data["exclusive"])
         self.ignored: frozenset[str] = frozenset(data["ignore"])
 
@@ -60,6 +61,8 @@ class ServiceWords:
         """All concepts, left to right; a token may carry several («гигиенический маникюр» one each)."""
         found: list[Hit] = []
         for index, token in enumerate(tokens):
+            if token.text.startswith(self._never):
+                continue
             pair = self._pair(tokens, index)
             found.extend(pair)
             found.extend(Hit(index, index + 1, concept) for concept in self._whole.get(token.text, ()))

@@ -97,7 +97,7 @@ class StaffMatcher:
             ids[staff_id] = min(rank, ids.get(staff_id, 9))
         lowered = lower(name)
         if lowered.endswith(("ша", "жа", "ча", "ща")) or lowered[-1:] in "ая":
-            for ending in ("е", "у", "ю", "ой", "ей", "ы", "и", "ь", ""):
+            for ending in ("е", "у", "ю", "ой", "ей", "ы", "и", "ь"):
                 ids = self._forms.setdefault(lowered[:-1] + ending, {}) if len(lowered) > 3 else {}
                 ids[staff_id] = min(rank, ids.get(staff_id, 9))
         ids = self._forms.setdefault(lowered, {})
@@ -144,6 +144,8 @@ class StaffMatcher:
 
     def _at(self, tokens: Sequence[Token], index: int) -> FoundStaff | None:
         token = tokens[index]
+        if self._closed_class(token.text):
+            return None
         previous = tokens[index - 1].text if index else ""
         before = tokens[index - 2].text if index > 1 else ""
         addressed = previous in _TO_STAFF or (
@@ -156,7 +158,7 @@ class StaffMatcher:
         if not ids and addressed and len(token.text) >= 3:
             unknown = not self._morph.readings(token.text) or self._maybe_name(token.text)
             ids = self._by_sound(token.text) if unknown else ()
-        if not ids and len(token.text) >= 5 and self._unknown(token.text):
+        if not ids and len(token.text) >= 6 and self._unknown(token.text):
             ids = self._by_sound(token.text)
         if not ids:
             return self._role(tokens, index) or self._stranger(tokens, index, addressed)
@@ -170,6 +172,15 @@ class StaffMatcher:
             elif self._is(tokens[end].text, "Patr"):
                 end += 1
         return FoundStaff(index, end, self._mention(tokens, index, end, ids), weak)
+
+    def _closed_class(self, word: str) -> bool:
+        """«у вас», «к тому»: pronouns and particles, whatever name they resemble."""
+        readings = self._morph.readings(word)
+        return (
+            len(word) < 2
+            or (bool(readings) and readings[0].pos in ("NPRO", "PREP", "CONJ", "PRCL", "INTJ", "PRED"))
+            or (bool(readings) and "Apro" in readings[0].grammemes)
+        )
 
     def _plausible(self, word: str) -> bool:
         """A bare word counts as a name only if it is likelier a name than an ordinary word («света», «веру»)."""

@@ -19,14 +19,14 @@ BEFORE_LUNCH = time(13)
 AFTER_WORK = time(18)
 
 _PARTS: dict[str, tuple[time | None, time | None]] = {
-    **dict.fromkeys(wordlist("утром утречком утренние утреннее утро утра утрецом утреца утренний утренняя утру"),
+    **dict.fromkeys(wordlist("утром утречком утренние утреннее утро утра утрецом утреца утренний утренняя утру утрам"),
     (None, MORNING_ENDS)),
     **dict.fromkeys(wordlist("днем день дневное дневные"), (DAY_BEGINS, DAY_ENDS)),
     **dict.fromkeys(
-        wordlist("вечером вечерком вечер вечера вечерочком вечерние вечернее вечеру вечерок вечерний вечерку"),
+        wordlist("вечером вечерком вечер вечера вечерочком вечерние вечернее вечеру вечерок вечерний вечерку вечерам"),
         (EVENING_BEGINS, EVENING_ENDS),
     ),
-    **dict.fromkeys(wordlist("обед обеденное обеденный"), (DAY_BEGINS, AFTER_LUNCH)),
+    **dict.fromkeys(wordlist("обед обеденное обеденный обеду"), (DAY_BEGINS, AFTER_LUNCH)),
     **dict.fromkeys(wordlist("ночью ночь"), (EVENING_ENDS, None)),
 }  # fmt: skip
 """Part of the day: earliest and latest start."""
@@ -210,7 +210,7 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
     word = tokens[start].text
     following = tokens[start + 1].text if start + 1 < len(tokens) else ""
     third = tokens[start + 2].text if start + 2 < len(tokens) else ""
-    if (word in ("первая", "первой", "первую") and following == "половина") or following in ("половине", "половину"):
+    if following in ("половина", "половине", "половину"):
         if third in ("дня", "день") and word.startswith(("перв", "втор")):
             first = word.startswith("перв")
             wish = TimeWish(start_by=BEFORE_LUNCH) if first else TimeWish(not_before=BEFORE_LUNCH)
@@ -225,7 +225,7 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
         else:
             word, end = following, start + 2
     parts = _PARTS.get(word)
-    if parts is None:
+    if parts is None or (start and tokens[start - 1].text.startswith("добр")):
         return None
     if word in ("день", "дня") and tokens[start].text not in ("в", "на", "днем") and end - start == 1:
         previous = tokens[start - 1].text if start else ""
