@@ -122,13 +122,6 @@ async def busy(conn: Connection, scope: CompanyScope, start: datetime, end: date
     return [Busy(StaffId(row["staff_id"]), row["start"], row["end"], BookingId(row["id"])) for row in rows]
 
 
-async def lock_masters(conn: Connection, scope: CompanyScope, staff_ids: Sequence[StaffId]) -> None:
-    """Holds each master's time until the transaction ends. Sorted, so that two visits never wait for each other."""
-    keys = sorted({resource_id(scope, staff_id) for staff_id in staff_ids})
-    statements = ["set local lock_timeout = '2s'", *(f"select pg_advisory_xact_lock({key})" for key in keys)]
-    await conn.execute("; ".join(statements))
-
-
 async def is_taken(
     conn: Connection, scope: CompanyScope, parts: Sequence[Accepted], *, ignoring: BookingId | None = None
 ) -> bool:

@@ -36,6 +36,7 @@ from crm.model import (
     WriteResult,
     Written,
 )
+from crm.resources import lock_masters
 from crm.schedule import from_minute, local_day, working_minutes
 from crm.short_ids import new_id
 from crm.slots import find_plans, validate_query
@@ -129,7 +130,7 @@ class Journal:
 
         async def write() -> WriteResult:
             async with self._database.company(scope) as conn:
-                await repository.lock_masters(conn, scope, [part.staff_id for part in draft.plan.parts])
+                await lock_masters(conn, scope, [part.staff_id for part in draft.plan.parts])
                 if written := await repository.bookings_by_marker(conn, scope, marker):
                     return Written(tuple(written))
                 judged = await self._judge(conn, scope, draft)
@@ -152,7 +153,7 @@ class Journal:
         async def write() -> WriteResult:
             async with self._database.company(scope) as conn:
                 seen = await repository.bookings_by_id(conn, scope, [booking_id])
-                await repository.lock_masters(conn, scope, [part.staff_id, *(b.staff_id for b in seen)])
+                await lock_masters(conn, scope, [part.staff_id, *(b.staff_id for b in seen)])
                 if written := await repository.bookings_by_marker(conn, scope, marker):
                     return Written(tuple(written))
                 booking = await self._movable(conn, scope, booking_id)

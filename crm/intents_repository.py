@@ -1,0 +1,265 @@
+"""Intents and the time they hold, in SQL. Each method is one short transaction; none waits for the outside world."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from core.database import Connection, Database
+from core.errors import Unavailable
+from core.ids import ConversationId, IntentId, new_intent_id
+from core.tenancy import CompanyScope
+from crm.intents import (
+    LOST,
+    OPEN,
+    Intent,
+    IntentKind,
+    IntentState,
+    Wish,
+    plan_from_json,
+    plan_to_json,
+)
+from crm.model import BookingId, RefusalReason
+from crm.resources import lock_masters, resource_id
+from crm.short_ids import new_marker
+
+_CONFLICTS = frozenset({"DeadlockDetectedError", "SerializationError", "LockNotAvailableError"})
+_ATTEMPTS = 3
+
+_LAPSE = """
+with lapsed as (
+    update booking_intents set state = 'rejected', reason = 'lapsed', version = version + 1, settled_at = $2
+    where company_id = $1 and id in (
+        select id from booking_intents where company_id = $1 and state = 'held' and deadline < $2
+        order by id for update skip locked)
+    returning id)
+delete from booking_holds h using lapsed where h.company_id = $1 and h.intent_id = lapsed.id
+"""
+
+_TAKEN = """
+select exists (
+    select from unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) as wish (resource_id, start, until)
+    join booking_holds h on int8range(h.resource_id, h.resource_id, '[]') && int8range(wish.resource_id,
+        wish.resource_id, '[]') and h.during && tstzrange(wish.start, wish.until)
+    where h.company_id = $1)
+"""
+
+_HOLD = """
+insert into booking_holds (company_id, intent_id, resource_id, during)
+select $1, $2, wish.resource_id, tstzrange(wish.start, wish.until)
+from unnest($3::bigint[], $4::timestamptz[], $5::timestamptz[]) as wish (resource_id, start, until)
+"""
+
+
+class IntentRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(
+        self, scope: CompanyScope, wish: Wish, *, now: datetime, hold: timedelta, generation: int = 0
+    ) -> Intent:
+        """The intent of this wish: a new one that holds the wished time, or the one made before.
+
+        A rejected one holds again. When the time is held by another intent, the answer is rejected with
+        `slot_taken`; so it is when the database reports a conflict several times.
+        `generation`: at least this one, for a wish whose earlier effect was undone.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._claim(scope, wish, now, hold, generation)
+            except (asyncpg.ExclusionViolationError, asyncpg.UniqueViolationError):
+                continue  # another session was faster: look again
+            except Unavailable as error:
+                if error.facts.get("error") not in _CONFLICTS:
+                    raise
+        return _refused(wish, generation, now)
+
+    async def _claim(self, scope: CompanyScope, wish: Wish, now: datetime, hold: timedelta, generation: int) -> Intent:
+        async with self._database.company(scope) as conn:
+            parts = wish.plan.parts if wish.plan else ()
+            if parts:
+                await lock_masters(conn, scope, [part.staff_id for part in parts])
+            await conn.execute(_LAPSE, scope.company_id, now)
+            known = await self._latest(conn, scope, wish)
+            if known and known.generation >= generation and known.state is not IntentState.REJECTED:
+                return known
+            held = (
+                [resource_id(scope, part.staff_id) for part in parts],
+                [part.start for part in parts],
+                [part.end for part in parts],
+            )
+            taken = bool(parts) and bool(await conn.fetchval(_TAKEN, scope.company_id, *held))
+            if known and known.generation >= generation:
+                intent = await self._again(conn, scope, known, now + hold, taken=taken)
+            else:
+                intent = await self._new(conn, scope, wish, max(generation, 0), now, now + hold, taken=taken)
+            if parts and not taken:
+                await conn.execute(_HOLD, scope.company_id, intent.id, *held)
+            return intent
+
+    async def get(self, scope: CompanyScope, intent_id: IntentId) -> Intent | None:
+        async with self._database.company(scope) as conn:
+            row = await conn.fetchrow(
+                "select * from booking_intents where company_id = $1 and id = $2", scope.company_id, intent_id
+            )
+        return _intent(row) if row else None
+
+    async def advance(
+        self,
+        scope: CompanyScope,
+        intent: Intent,
+        state: IntentState,
+        *,
+        now: datetime,
+        reason: str = "",
+        booking_ids: Sequence[BookingId] = (),
+        deadline: datetime | None = None,
+    ) -> Intent | None:
+        """The next state; None when somebody else moved the intent in between: look again. Settling frees the time.
+
+        Raises ValueError for a step that the state machine does not know.
+        """
+        if not intent.may_become(state):
+            raise ValueError(f"an intent that is {intent.state} does not become {state}")
+        sending = state is IntentState.SENDING
+        async with self._database.company(scope) as conn:
+            row = await conn.fetchrow(
+                """update booking_intents set state = $4, version = version + 1, reason = nullif($5, ''),
+                       booking_ids = $6, deadline = coalesce($7, deadline),
+                       sent_at = case when $8 then $9 else sent_at end,
+                       settled_at = case when $10 then $9 else null end
+                   where company_id = $1 and id = $2 and version = $3 and (not $8 or deadline >= $9) returning *""",
+                scope.company_id,
+                intent.id,
+                intent.version,
+                state.value,
+                reason,
+                list(booking_ids),
+                deadline,
+                sending,
+                now,
+                state not in OPEN,
+            )
+            if row is not None and state not in OPEN:
+                await conn.execute(
+                    "delete from booking_holds where company_id = $1 and intent_id = $2", scope.company_id, intent.id
+                )
+        return _intent(row) if row else None
+
+    async def lapse(self, scope: CompanyScope, now: datetime) -> None:
+        """Frees the time of intents that were held too long and never sent."""
+        async with self._database.company(scope) as conn:
+            await conn.execute(_LAPSE, scope.company_id, now)
+
+    async def unsettled(self, scope: CompanyScope, now: datetime) -> list[Intent]:
+        """Sent intents whose answer is overdue, oldest first."""
+        async with self._database.company(scope) as conn:
+            rows = await conn.fetch(
+                """select * from booking_intents where company_id = $1 and deadline < $2
+                   and state in ('sending', 'unknown') order by sent_at, id""",
+                scope.company_id,
+                now,
+            )
+        return [_intent(row) for row in rows]
+
+    async def lost(self, scope: CompanyScope, sent_after: datetime) -> list[Intent]:
+        """Given up, but young enough for the CRM to commit late."""
+        async with self._database.company(scope) as conn:
+            rows = await conn.fetch(
+                """select * from booking_intents where company_id = $1 and reason = $3 and state = 'rejected'
+                   and sent_at > $2 order by sent_at, id""",
+                scope.company_id,
+                sent_after,
+                LOST,
+            )
+        return [_intent(row) for row in rows]
+
+    async def _latest(self, conn: Connection, scope: CompanyScope, wish: Wish) -> Intent | None:
+        row = await conn.fetchrow(
+            """select * from booking_intents where company_id = $1 and conversation_id = $2 and wish_hash = $3
+               order by generation desc limit 1 for update""",
+            scope.company_id,
+            wish.conversation_id,
+            wish.digest,
+        )
+        return _intent(row) if row else None
+
+    async def _new(
+        self,
+        conn: Connection,
+        scope: CompanyScope,
+        wish: Wish,
+        generation: int,
+        now: datetime,
+        deadline: datetime,
+        *,
+        taken: bool,
+    ) -> Intent:
+        row = await conn.fetchrow(
+            """insert into booking_intents (company_id, id, conversation_id, kind, wish_hash, generation, marker, state,
+                   reason, target, plan, deadline, created_at, settled_at)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) returning *""",
+            scope.company_id,
+            new_intent_id(),
+            wish.conversation_id,
+            wish.kind.value,
+            wish.digest,
+            generation,
+            new_marker(),
+            (IntentState.REJECTED if taken else IntentState.HELD).value,
+            RefusalReason.SLOT_TAKEN.value if taken else None,
+            wish.target or "",
+            plan_to_json(wish.plan),
+            deadline,
+            now,
+            now if taken else None,
+        )
+        assert row is not None
+        return _intent(row)
+
+    async def _again(
+        self, conn: Connection, scope: CompanyScope, known: Intent, deadline: datetime, *, taken: bool
+    ) -> Intent:
+        """A rejected wish is wished again: the same intent, the same marker."""
+        row = await conn.fetchrow(
+            """update booking_intents set state = $3, reason = $4, version = version + 1, deadline = $5,
+                   settled_at = case when $6 then settled_at else null end
+               where company_id = $1 and id = $2 returning *""",
+            scope.company_id,
+            known.id,
+            (IntentState.REJECTED if taken else IntentState.HELD).value,
+            RefusalReason.SLOT_TAKEN.value if taken else None,
+            deadline,
+            taken,
+        )
+        assert row is not None
+        return _intent(row)
+
+
+def _refused(wish: Wish, generation: int, now: datetime) -> Intent:
+    """The answer after endless conflicts: nothing was written, and the time is contested."""
+    return Intent(
+        new_intent_id(), wish, generation, "", IntentState.REJECTED, 0, RefusalReason.SLOT_TAKEN.value, (), now, None
+    )
+
+
+def _intent(row: asyncpg.Record) -> Intent:
+    wish = Wish(
+        ConversationId(row["conversation_id"]),
+        IntentKind(row["kind"]),
+        row["wish_hash"],
+        plan_from_json(row["plan"]),
+        BookingId(row["target"]) if row["target"] else None,
+    )
+    return Intent(
+        id=IntentId(row["id"]),
+        wish=wish,
+        generation=row["generation"],
+        marker=row["marker"],
+        state=IntentState(row["state"]),
+        version=row["version"],
+        reason=row["reason"] or "",
+        booking_ids=tuple(BookingId(item) for item in row["booking_ids"]),
+        deadline=row["deadline"],
+        sent_at=row["sent_at"],
+    )
