@@ -12,11 +12,12 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction
 
 from core.errors import ConfigurationError, DeadlineExceeded, Unavailable
 from core.tenancy import CompanyScope
@@ -29,6 +30,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 _UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's farewell reached an idle connection
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -138,19 +140,52 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
+        with _translated_errors():
+            conn, transaction = await self._begin()
+            try:
+                try:
+                    yield conn
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                await transaction.commit()
+            finally:
+                await self._pool.release(conn)
+
+    async def _begin(self) -> tuple[Connection, Transaction]:
+        """A connection with an open transaction. Connections that died in the pool (a restart) are thrown away."""
         asked_at = time.monotonic()
-        try:
-            async with self._pool.acquire(timeout=self._acquire_timeout_s) as conn:
+        last_try = self._pool.get_max_size()
+        for number in range(last_try + 1):
+            conn = await self._pool.acquire(timeout=self._acquire_timeout_s)
+            transaction = conn.transaction()
+            try:
+                await transaction.start()
+            except _UNREACHABLE:
+                conn.terminate()
+                await self._pool.release(conn)
+                if number == last_try or time.monotonic() - asked_at > self._acquire_timeout_s:
+                    raise
+            except BaseException:
+                await self._pool.release(conn)
+                raise
+            else:
                 if self.on_wait:
                     self.on_wait(time.monotonic() - asked_at)
-                async with conn.transaction():
-                    yield conn
-        except TimeoutError as error:
-            raise DeadlineExceeded("the database did not answer in time") from error
-        except _UNREACHABLE as error:
-            raise Unavailable("the database is not reachable", error=type(error).__name__) from error
-        except _RETRY_MAY_HELP as error:
-            raise Unavailable("the database asks to repeat the transaction", error=type(error).__name__) from error
+                return conn, transaction
+        raise AssertionError("the last try returns or raises")
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise DeadlineExceeded("the database did not answer in time") from error
+    except _UNREACHABLE as error:
+        raise Unavailable("the database is not reachable", error=type(error).__name__) from error
+    except _RETRY_MAY_HELP as error:
+        raise Unavailable("the database asks to repeat the transaction", error=type(error).__name__) from error
 
 
 async def migrate(url: str, revision: str = "head") -> None:

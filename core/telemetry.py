@@ -35,7 +35,7 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-        _describe_exception(personal_data=personal_data),
+        describe_exception(personal_data=personal_data),
     ]
     if not personal_data:
         shared.append(drop_personal)
@@ -88,7 +88,9 @@ def _without_personal(value: Any) -> Any:
     return value
 
 
-def _describe_exception(*, personal_data: bool) -> Processor:
+def describe_exception(*, personal_data: bool) -> Processor:
+    """Replaces `exc_info` by the error's class, place and, for our own errors, code, message and facts."""
+
     def process(_: Any, __: str, event: EventDict) -> EventDict:
         info = event.pop("exc_info", None)
         error = _error_of(info)

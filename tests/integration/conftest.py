@@ -19,11 +19,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from app.embedded import EmbeddedStack
 from core.database import Database, migrate
 from core.ids import CompanyId
+from core.telemetry import describe_exception
 from core.tenancy import CompanyScope
 
 _numbers = itertools.count(1)
@@ -44,6 +46,14 @@ def _run_admin(stack: EmbeddedStack, *statements: str) -> None:
 
 def _url_of(stack: EmbeddedStack, database: str) -> str:
     return stack.database_url.replace("/ai_admin?", f"/{database}?")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """structlog's own default renders every traceback with all its locals, which takes a second."""
+    structlog.configure(
+        processors=[describe_exception(personal_data=True), structlog.processors.KeyValueRenderer(key_order=["event"])]
+    )
 
 
 @pytest.fixture(scope="session")
