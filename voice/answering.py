@@ -5,7 +5,7 @@ was made for; everything it would have changed happens at adoption, so a discard
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from agent.model import (
@@ -27,54 +27,12 @@ from agent.ports import Agent
 from voice import timings
 from voice.barge_in import words_of
 from voice.call_log import CallLog
+from voice.exchange import Exchange, Speculation, TurnTimes, with_turn
 from voice.phrases import Phrases
 from voice.replies import Ending, ReplyRun
 from voice.script import Script, Spawn
 from voice.speaker import Speaker
 from voice.voice_bank import VoiceBank
-
-
-@dataclass(slots=True)
-class TurnTimes:
-    """When things happened to a turn, in call milliseconds; None: does not apply."""
-
-    last_speech_ms: int
-    decided_ms: int
-    stt_final_ms: float | None = None
-    """What the final decode took."""
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One turn of the caller and the reply to it."""
-
-    turn: Turn
-    before: Conversation
-    """Without this turn: what to go back to when the turn turns out to go on."""
-    run: ReplyRun
-    script: Script
-    times: TurnTimes
-    speculative: bool = False
-    prepared: int = 0
-    """Sentences of the run that are in the script already."""
-    said: list[str] = field(default_factory=list)
-    skip: list[str] = field(default_factory=list)
-    """After a rerun: words that were said in the first run and are not said again."""
-    fillers: int = 0
-    settled: bool = False
-    answered: bool = False
-    """The reply's first sound has been heard."""
-    committing: bool = False
-    audible_at_ms: int | None = None
-
-
-@dataclass(slots=True)
-class _Speculation:
-    text: str
-    before: Conversation
-    run: ReplyRun
-    script: Script
-    prepared: int = 0
 
 
 class Answering:
@@ -116,8 +74,10 @@ class Answering:
         self._now_ms = now_ms
         self._now = now
         self._spawn = spawn
-        self._speculation: _Speculation | None = None
+        self._speculation: Speculation | None = None
         self._speculations = 0
+        self._ahead: Script | None = None
+        """A script that began with a filler before its reply."""
         self._generation = 0
         self._faults = 0
         speaker.on_audible = self._audible
@@ -139,7 +99,7 @@ class Answering:
 
     def speculate(self, text: str, confidence: float) -> None:
         """Begins the reply to words that may be the whole turn. At most a few times a turn: it costs a reply."""
-        if self.busy or not words_of(text):
+        if self.busy or self._ahead is not None or not words_of(text):
             return
         if self._speculation and words_of(self._speculation.text) == words_of(text):
             return
@@ -150,8 +110,8 @@ class Answering:
         turn = Turn(TurnKind.WORDS, self._now(), text, provisional=True, confidence=confidence)
         script = self._new_script()
         name = f"reply-in-advance-{script.generation}"
-        run = ReplyRun(self._agent, _with_turn(self.conversation, turn), turn, self._spawn, name)
-        speculation = _Speculation(text, self.conversation, run, script)
+        run = ReplyRun(self._agent, with_turn(self.conversation, turn), turn, self._spawn, name)
+        speculation = Speculation(text, self.conversation, run, script)
 
         def prepare(event: ReplyEvent) -> None:
             if isinstance(event, Say):
@@ -173,13 +133,13 @@ class Answering:
         """Answers a turn. The reply before must have been settled."""
         assert not self.busy, "settle the reply before the next turn"
         before = self.conversation
-        self.conversation = _with_turn(before, turn)
+        self.conversation = with_turn(before, turn)
         adopted = self._matching(turn, before)
         if adopted is None:
             self.discard_speculation()
-            script = self._new_script()
+            script = self._ahead or self._new_script()
             run = ReplyRun(self._agent, self.conversation, turn, self._spawn, f"reply-{script.generation}")
-            exchange = Exchange(turn, before, run, script, times)
+            exchange = Exchange(turn, before, run, script, times, fillers=1 if self._ahead else 0)
         else:
             adopted.run.adopt()
             exchange = Exchange(turn, before, adopted.run, adopted.script, times, True, adopted.prepared)
@@ -188,7 +148,9 @@ class Answering:
         self.exchange = exchange
         self.pending = None
         exchange.script.on_fault = self._synthesis_failed
-        self._speaker.start(exchange.script)
+        if exchange.script is not self._ahead:
+            self._speaker.start(exchange.script)
+        self._ahead = None
         self._follow(exchange)
 
     def withdraw(self, onset_ms: int) -> str | None:
@@ -229,8 +191,20 @@ class Answering:
         if cut:
             self.pending = None
 
+    def hold_the_line(self) -> None:
+        """The caller has finished and the recogniser is late: a filler now, the reply follows behind it."""
+        if self.busy or self._ahead is not None or self._speaker.active:
+            return
+        script = self._new_script()
+        if script.add_filler(self._phrases.fillers[0], self._language):
+            self._ahead = script
+            self._log.metrics.filler("late_words")
+            self._log.said(self._now_ms(), self._phrases.fillers[0], Expect.FREE.value, phrase=True)
+            self._speaker.start(script)
+
     def say_phrase(self, text: str) -> None:
         """The voice speaks by itself, outside any reply. What ran before must have been settled."""
+        self._ahead = None
         script = self._new_script()
         script.add_phrase(text, self._language, Expect.NOTHING)
         self._log.said(self._now_ms(), text, Expect.NOTHING.value, phrase=True)
@@ -379,7 +353,7 @@ class Answering:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _matching(self, turn: Turn, before: Conversation) -> _Speculation | None:
+    def _matching(self, turn: Turn, before: Conversation) -> Speculation | None:
         made = self._speculation
         if made is None or turn.kind is not TurnKind.WORDS or made.before is not before:
             return None
@@ -389,10 +363,3 @@ class Answering:
     def _new_script(self) -> Script:
         self._generation += 1
         return Script(self._generation, self._bank, self._rate_hz, self._spawn, self._agent.spoken)
-
-
-def _with_turn(conversation: Conversation, turn: Turn) -> Conversation:
-    """The history a reply is given ends with the turn it answers."""
-    if not turn.text:
-        return conversation
-    return replace(conversation, history=(*conversation.history, Utterance(Side.CALLER, turn.text, turn.at)))

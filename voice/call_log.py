@@ -47,6 +47,7 @@ class CallLog:
             called=info.called,
             call_id=info.call_id,
             rate_hz=info.rate_hz,
+            resumed=info.resumed,
         )
 
     def partial(self, call_ms: int, text: str, stable_chars: int) -> None:

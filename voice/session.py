@@ -19,10 +19,11 @@ from core.timeline import Timeline
 from media_models.ports import Detection, Recognizer, SpeechDetector
 from voice import timings
 from voice.aiter import close_iterator
-from voice.answering import Answering, TurnTimes
+from voice.answering import Answering
 from voice.call_log import CallLog, NoMetrics
 from voice.closing import Closing
 from voice.echo import EchoGate
+from voice.exchange import TurnTimes
 from voice.idle import IdlePolicy
 from voice.keypad import Keypad
 from voice.listener import Listener

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from agent.model import Turn, TurnKind
 from voice import timings
-from voice.answering import Answering, TurnTimes
+from voice.answering import Answering
 from voice.barge_in import AgentVoice, BargeInPolicy, Move, is_backchannel, words_of
 from voice.call_log import CallLog
+from voice.exchange import TurnTimes
 from voice.heard import says_the_same
 from voice.idle import IdlePolicy
 from voice.listener import Hearing, Listener, Reading
@@ -84,10 +85,18 @@ class TurnTaking:
         turn = self.policy.turn
         if turn is not None and self._hearing is not None:
             self._while_open(turn, self._hearing, end_ms)
+            self._cover_late_words(turn)
 
     def time(self, now_ms: int) -> None:
         """The clock went on without frames."""
         self._on_signal(self.policy.time(now_ms))
+        if self.policy.turn is not None:
+            self._cover_late_words(self.policy.turn)
+
+    def _cover_late_words(self, turn: OpenTurn) -> None:
+        late = turn.hushed and turn.known_to_ms < turn.last_speech_ms
+        if late and self.policy.silence_ms >= timings.FILLER_AFTER_MS:
+            self._answering.hold_the_line()
 
     def talking(self, now_ms: int) -> bool:
         """The caller has an open turn that is, or may yet become, words."""
