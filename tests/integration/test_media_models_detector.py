@@ -170,6 +170,19 @@ def test_a_long_call_does_not_make_it_deaf(detector: GatedSileroDetector) -> Non
     assert not any(speech[-30:])
 
 
+def test_talk_over_steady_noise_is_heard_to_its_end(detector: GatedSileroDetector) -> None:
+    """Noise that never lets the detector rest: a minute later it hears as well as at first."""
+    rng = np.random.default_rng(14)
+    talk = np.concatenate([np.concatenate([voiced, np.zeros(4000)]) for voiced in utterances()[:4]])
+    minutes = np.tile(talk, 60 * RATE // len(talk) + 1)
+    scene = minutes + rng.standard_normal(len(minutes)) * 0.1 * 10 ** (-12 / 20)
+    speech = np.array([detection.speech for detection in detect(detector, scene)])
+    round_frames = len(talk) // FRAME
+    first, last = speech[:round_frames].mean(), speech[-round_frames:].mean()
+    assert first > 0.4
+    assert last > 0.85 * first
+
+
 def test_streams_do_not_share_state(detector: GatedSileroDetector) -> None:
     rng = np.random.default_rng(11)
     voiced = np.concatenate([np.zeros(4000), utterances()[1]]) + noise(4000 + len(utterances()[1]), rng) * 0.001

@@ -15,6 +15,7 @@ from core.errors import ConfigurationError, Unavailable
 from media_models.adapters.espeak import EspeakOptions, EspeakSynthesizer
 from media_models.adapters.faster_whisper import FasterWhisperRecognizer
 from media_models.engines import embedded_recognizer_folder
+from media_models.speech_worker.wire import Kind
 
 SENTENCE = "На завтра есть время в двенадцать часов."
 LONG = "и ещё одна часть этого очень длинного предложения, " * 30
@@ -94,10 +95,15 @@ async def test_text_without_words_is_silence(espeak: EspeakSynthesizer) -> None:
 
 
 async def test_closing_the_iterator_stops_the_engine(espeak: EspeakSynthesizer) -> None:
+    sent: list[Kind] = []
+    for worker in espeak._pool._workers:
+        real = worker.process.stdin.write  # type: ignore[union-attr]
+        worker.process.stdin.write = lambda data, real=real: (sent.append(Kind(data[0])), real(data))  # type: ignore
     speech = espeak.synthesize(LONG)
     await anext(speech)
     begun = time.perf_counter()
     await speech.aclose()  # type: ignore[attr-defined]
+    assert sent[-1] is Kind.ABORT
     await spoken(espeak, "Да.")
     assert time.perf_counter() - begun < 0.3
     assert all(not worker.listeners for worker in espeak._pool._workers)
