@@ -4,7 +4,7 @@ Counts from the turn's local date. Never gives a day in the past: an impossible 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from agent.language.ru.calendar_words import (
@@ -17,6 +17,7 @@ from agent.language.ru.calendar_words import (
     WEEKDAYS,
     WEEKEND,
 )
+from agent.language.ru.day_items import DayItem, merge_days, real_date
 from agent.language.ru.numbers import Number, number_at
 from agent.language.text import Token
 from agent.understanding import DayWish
@@ -25,22 +26,6 @@ NIGHT_ENDS_HOUR = 5
 """Until then «завтра» may mean the day that has already begun."""
 FARTHEST_DAYS = 330
 """A date that is farther than this only by rolling the year over was meant in the past."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayItem:
-    """tokens[start:end] name a day or a stretch of days."""
-
-    start: int
-    end: int
-    wish: DayWish | None
-    bad: str = ""
-    """Why there is no wish: the phrase of an impossible or past date."""
-    week: int | None = None
-    """0 this week, 1 the next: a whole week, that a weekday beside it narrows."""
-    weekday: int | None = None
-    number: int | None = None
-    """Day of the month, when named by number."""
 
 
 def find_days(tokens: Sequence[Token], now: datetime, taken: Collection[int] = ()) -> list[DayItem]:
@@ -54,7 +39,7 @@ def find_days(tokens: Sequence[Token], now: datetime, taken: Collection[int] = (
             continue
         items.append(item)
         position = item.end
-    return _merge(items, tokens, now.date())
+    return merge_days(items, tokens, now.date())
 
 
 def _item_at(tokens: Sequence[Token], start: int, now: datetime) -> DayItem | None:
@@ -266,7 +251,7 @@ def _range(tokens: Sequence[Token], start: int, today: date) -> DayItem | None:
     late = _numbered(tokens, start, end, last.value, month, None, today)
     if late.wish is None:
         return late
-    early = _real(late.wish.first.year, late.wish.first.month, first.value)
+    early = real_date(late.wish.first.year, late.wish.first.month, first.value)
     assert early is not None
     return DayItem(start, end, DayWish(max(today, early), late.wish.first, _phrase(tokens, start, end)))
 
@@ -314,15 +299,15 @@ def _numbered(
     phrase = _phrase(tokens, start, end)
     bad = DayItem(start, end, None, bad=phrase, number=day)
     if year is not None:
-        found = _real(year, month or today.month, day)
+        found = real_date(year, month or today.month, day)
         if found is None or found < today:
             return bad
         return DayItem(start, end, DayWish(found, found, phrase), number=day)
     if month is not None:
-        found = _real(today.year, month, day)
+        found = real_date(today.year, month, day)
         if found is None or found < today:
             missing = found is None
-            found = _real(today.year + 1, month, day)
+            found = real_date(today.year + 1, month, day)
             if found is None or (missing and month >= today.month) or (found - today).days > FARTHEST_DAYS:
                 return bad
         return DayItem(start, end, DayWish(found, found, phrase), number=day)
@@ -330,18 +315,11 @@ def _numbered(
         return bad
     current = today.replace(day=1)
     for _ in range(3):
-        found = _real(current.year, current.month, day)
+        found = real_date(current.year, current.month, day)
         if found is not None and found >= today:
             return DayItem(start, end, DayWish(found, found, phrase), number=day)
         current = (current + timedelta(32)).replace(day=1)
     return bad
-
-
-def _real(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
 
 
 def _month_part(tokens: Sequence[Token], start: int, today: date) -> DayItem | None:
@@ -369,7 +347,7 @@ def _month_part(tokens: Sequence[Token], start: int, today: date) -> DayItem | N
     year = today.year if month >= today.month else today.year + 1
     first_day, last_day = part or (1, 31)
     first = date(year, month, first_day)
-    last = next(found for d in range(last_day, 0, -1) if (found := _real(year, month, d)))
+    last = next(found for d in range(last_day, 0, -1) if (found := real_date(year, month, d)))
     if last < today:
         return DayItem(start, position + 1, None, bad=_phrase(tokens, start, position + 1))
     return _day(tokens, start, position + 1, max(first, today), last)
@@ -388,72 +366,4 @@ def _holiday(tokens: Sequence[Token], start: int, today: date) -> DayItem | None
             return _day(tokens, start - 1, start + 1, today, today + timedelta(3))
         if word == "ближайшие" and start + 1 < len(tokens) and tokens[start + 1].text == "дни":
             return _day(tokens, start, start + 2, today, today + timedelta(3))
-    return None
-
-
-def _merge(items: list[DayItem], tokens: Sequence[Token], today: date) -> list[DayItem]:
-    """A week with its weekday («на следующей неделе в среду») and a weekday with its number («в пятницу четвёртого»)."""
-    merged: list[DayItem] = []
-    for item in items:
-        last = merged[-1] if merged else None
-        near = last is not None and item.start - last.end <= 3
-        joined = _join(last, item, tokens, today) if last is not None and near else None
-        if joined is not None:
-            merged[-1] = joined
-        else:
-            merged.append(item)
-    return _join_far(merged, tokens, today)
-
-
-def _join_far(items: list[DayItem], tokens: Sequence[Token], today: date) -> list[DayItem]:
-    """«А на следующей неделе? … в среду, например»: one week and one weekday belong together at any distance."""
-    weeks = [item for item in items if item.week]
-    weekdays = [item for item in items if item.weekday is not None]
-    if len(items) != 2 or len(weeks) != 1 or len(weekdays) != 1 or weekdays[0] is weeks[0]:
-        return items
-    first, second = items
-    words = {token.text for token in tokens[first.end : second.start]}
-    if words & {"нет", "ой", "или", "не", "лучше"}:
-        return items
-    found = today - timedelta(today.weekday()) + timedelta(7 * (weeks[0].week or 0) + (weekdays[0].weekday or 0))
-    assert weeks[0].wish is not None
-    wish = DayWish(found, found,
-    f"{first.wish.phrase if first.wish else ''} {second.wish.phrase if second.wish else ''}",
-                   weeks[0].wish.doubtful)  # fmt: skip
-    return [DayItem(second.start, second.end, wish, weekday=weekdays[0].weekday)] if found >= today else items
-
-
-def _join(last: DayItem, item: DayItem, tokens: Sequence[Token], today: date) -> DayItem | None:
-    between = {token.text for token in tokens[last.end : item.start]}
-    if between & {"нет", "ой", "или", "либо", "не", "точнее", "вернее", "то", "а", "лучше", "хотя", "до", "по"}:
-        return None
-    phrase = _phrase(tokens, last.start, item.end)
-    for week, weekday in ((last, item), (item, last)):
-        if week.week is not None and weekday.weekday is not None and week.wish is not None:
-            monday = today - timedelta(today.weekday()) + timedelta(7 * week.week)
-            found = monday + timedelta(weekday.weekday)
-            if found < today:
-                return DayItem(last.start, item.end, None, bad=phrase)
-            return DayItem(
-                last.start, item.end, DayWish(found, found, phrase, week.wish.doubtful), weekday=weekday.weekday
-            )
-    if last.number is None and item.number is not None and item.wish is not None and last.wish is not None:
-        whole_month = last.wish.first != last.wish.last and last.week is None and last.weekday is None
-        if whole_month and last.wish.last.day >= 28:
-            found_day = _real(last.wish.last.year, last.wish.last.month, item.number)
-            if found_day is not None and found_day >= today:
-                return replace(item, start=last.start, wish=DayWish(found_day, found_day, phrase))
-    for named, numbered in ((last, item), (item, last)):
-        if named.weekday is not None and numbered.number is not None:
-            if numbered.wish is None:
-                return replace(numbered, start=last.start, end=item.end, bad=phrase)
-            doubtful = numbered.wish.first.weekday() != named.weekday
-            wish = replace(numbered.wish, phrase=phrase, doubtful=doubtful)
-            return DayItem(last.start, item.end, wish, weekday=named.weekday, number=numbered.number)
-    if last.wish is not None and item.wish is not None:
-        relative = last.weekday is None and last.number is None and last.week is None
-        if (relative or item.weekday is None) and last.wish.first == item.wish.first == last.wish.last:
-            sure = item.weekday is not None or item.number is not None
-            return replace(item, start=last.start, wish=replace(item.wish, phrase=phrase,
-                           doubtful=item.wish.doubtful and not sure))  # fmt: skip
     return None

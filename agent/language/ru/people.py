@@ -10,6 +10,10 @@ from agent.language.ru.numbers import number_at
 from agent.language.text import Token, wordlist
 
 _AFTER_INTRO = frozenset(wordlist("ну э эм вот так это будет давайте просто пишите запишите пусть"))
+_AFTER_SURNAME = frozenset(wordlist("моя мое будет у меня на это"))
+_CALLED_WHOM = frozenset(wordlist("меня ее его мужа дочку сына"))
+_WRITE_WHOM = frozenset(wordlist("меня пожалуйста как мужа сына на ее дочку маму жену подругу имя сестру"))
+_SURNAME_ENDINGS = ("ова", "ева", "ов", "ев", "ин", "ина", "ский", "ская", "ко", "ян", "швили", "дзе", "чук")
 _NOT_NAMES = frozenset(
     wordlist(
         """
@@ -99,68 +103,65 @@ class NameFinder:
         return found
 
     def _introduced(self, tokens: Sequence[Token], taken: Collection[int]) -> FoundName | None:
+        """The last name behind or before an introduction."""
         found: FoundName | None = None
         for index, token in enumerate(tokens):
-            word = token.text
-            following = tokens[index + 1].text if index + 1 < len(tokens) else ""
-            position = -1
-            if word == "зовут":
-                position = index + 1
-                if index and tokens[index - 1].text in ("меня", "ее", "его", "мужа", "дочку", "сына") and index >= 2:
-                    before = self._name_at(tokens, index - 2, taken)
-                    if before is None and index >= 3:
-                        before = self._name_at(tokens, index - 3, taken)
-                        before = before if before is not None and before.end == index - 1 else None
-                    after = self._name_at(tokens, position, taken)
-                    if before is not None and after is None:
-                        found = FoundName(before.start, index + 1, before.name, True)
-                        continue
-                elif index >= 2 and tokens[index - 2].text == "меня":
-                    between = self._name_at(tokens, index - 1, taken)
-                    if between is not None:
-                        found = FoundName(between.start, index + 1, between.name, True)
-                        continue
-            elif word == "имя" and following:
-                position = index + 1
-                if following in ("мое", "моё", "фамилия"):
-                    position += 1
-            elif word in ("это", "я", "звать", "беспокоит", "говорит") or (word == "на" and following == "имя"):
-                position = index + (2 if word == "на" else 1)
-                if not self._surely_name(tokens, position):
-                    continue
-            elif word == "на" and index and tokens[index - 1].text.startswith(("запиши", "запись", "записан", "оформ")):
-                position = index + 1
-                if not self._surely_name(tokens, position):
-                    continue
-            elif word.startswith(("запишите", "запиши", "записывай", "пишите", "передайте", "поменяйте")):
-                position = index + 1
-                while position < len(tokens) and tokens[position].text in ("меня", "пожалуйста", "как", "мужа",
-                "сына", "на", "ее", "дочку", "маму", "жену", "подругу", "имя", "сестру"):  # fmt: skip
-                    position += 1
-                if not self._surely_name(tokens, position):
-                    continue
-            if position < 0:
+            before = self._before_called(tokens, index, taken) if token.text == "зовут" else None
+            if before is not None:
+                found = before
+                continue
+            position, sure_only = self._place_of_name(tokens, index)
+            if position < 0 or (sure_only and not self._surely_name(tokens, position)):
                 continue
             while position < len(tokens) and tokens[position].text in _AFTER_INTRO:
                 position += 1
-            item = self._name_at(tokens, position, taken, free=word in ("зовут", "имя"))
+            item = self._name_at(tokens, position, taken, free=not sure_only)
             if item is not None:
                 found = FoundName(item.start, item.end, item.name, True)
         return found
+
+    def _before_called(self, tokens: Sequence[Token], index: int, taken: Collection[int]) -> FoundName | None:
+        """«Рита меня зовут», «Анна Петровна меня зовут», «меня Алсу зовут»; None where the name follows."""
+        if index < 2 or self._name_at(tokens, index + 1, taken) is not None:
+            return None
+        if tokens[index - 1].text in _CALLED_WHOM:
+            for start in range(max(0, index - 3), index - 1):
+                item = self._name_at(tokens, start, taken)
+                if item is not None and item.end == index - 1:
+                    return FoundName(item.start, index + 1, item.name, True)
+        elif tokens[index - 2].text == "меня":
+            item = self._name_at(tokens, index - 1, taken)
+            if item is not None:
+                return FoundName(item.start, index + 1, item.name, True)
+        return None
+
+    def _place_of_name(self, tokens: Sequence[Token], index: int) -> tuple[int, bool]:
+        """Where the name should stand behind the introduction at the index (-1: there is none), and whether only a word
+        that surely is a name may stand there: «это Ирина» is one, «это очень дорого» is not."""
+        word = tokens[index].text
+        following = tokens[index + 1].text if index + 1 < len(tokens) else ""
+        if word == "зовут":
+            return index + 1, False
+        if word == "имя" and following:
+            return index + (2 if following in ("мое", "фамилия") else 1), False
+        if word in ("это", "я", "звать", "беспокоит", "говорит"):
+            return index + 1, True
+        if word == "на" and following == "имя":
+            return index + 2, True
+        if word == "на" and index and tokens[index - 1].text.startswith(("запиши", "запись", "записан", "оформ")):
+            return index + 1, True
+        if word.startswith(("запишите", "запиши", "записывай", "пишите", "передайте", "поменяйте")):
+            position = index + 1
+            while position < len(tokens) and tokens[position].text in _WRITE_WHOM:
+                position += 1
+            return position, True
+        return -1, True
 
     def _after(self, tokens: Sequence[Token], words: Collection[str], taken: Collection[int]) -> FoundName | None:
         for index, token in enumerate(tokens):
             if token.text in words:
                 position = index + 1
-                while position < len(tokens) and tokens[position].text in (
-                    "моя",
-                    "мое",
-                    "будет",
-                    "у",
-                    "меня",
-                    "на",
-                    "это",
-                ):
+                while position < len(tokens) and tokens[position].text in _AFTER_SURNAME:
                     position += 1
                 item = self._name_at(tokens, position, taken, free=True)
                 if item is not None:
@@ -201,7 +202,9 @@ class NameFinder:
 
     def _surname_like(self, word: str) -> bool:
         readings = self._morph.readings(word)
-        return bool(readings) and "Surn" in readings[0].grammemes and (self._morph.known(word) or word.endswith(("ова", "ева", "ов", "ев", "ин", "ина", "ский", "ская", "ко", "ян", "швили", "дзе", "чук")))  # fmt: skip
+        if not readings or "Surn" not in readings[0].grammemes:
+            return False
+        return self._morph.known(word) or word.endswith(_SURNAME_ENDINGS)
 
     def _name_at(
         self, tokens: Sequence[Token], index: int, taken: Collection[int], *, free: bool = False

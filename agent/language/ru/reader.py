@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from agent.language.ru import answers
 from agent.language.ru.clock import clock_positions
 from agent.language.ru.completeness import is_complete
-from agent.language.ru.dates import DayItem, find_days
+from agent.language.ru.dates import find_days
+from agent.language.ru.day_items import DayItem
 from agent.language.ru.intents import IntentReader
 from agent.language.ru.morph import Morphology
 from agent.language.ru.name_words import load_name_words
@@ -17,7 +18,8 @@ from agent.language.ru.phones import MIN_UNASKED, DigitRun, as_phone, correct_di
 from agent.language.ru.service_words import load_service_words
 from agent.language.ru.services import ServiceMatcher
 from agent.language.ru.staff import FoundStaff, StaffMatcher, any_staff
-from agent.language.ru.times import TimeItem, TimeScene, find_times
+from agent.language.ru.time_items import TimeItem
+from agent.language.ru.times import TimeScene, find_times
 from agent.language.ru.wishes import sort_out
 from agent.language.script import latin_spellings
 from agent.language.text import Token, join

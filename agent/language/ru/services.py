@@ -253,15 +253,13 @@ class ServiceMatcher:
                 self._conflict(tag, set(service.tags)) and tag not in service.tags for tag in modifiers | procedures
             ):
                 continue
-            if procedures and not procedures & service.procedures and not (subjects & service.subjects):
-                if not words & service.words:
-                    continue
+            other_procedure = bool(procedures) and not procedures & service.procedures
+            if other_procedure and not subjects & service.subjects and not words & service.words:
+                continue
             if subjects and not subjects <= service.subjects and not (procedures and not service.subjects):
                 continue
-            if procedures and service.procedures and not procedures & service.procedures:
-                # «брови» with a procedure the salon does not do on brows
-                if not self._loose(procedures, service):
-                    continue
+            if other_procedure and service.procedures and not self._loose(procedures, service):
+                continue  # a procedure that the salon does not do on that part of the body
             if words and not words & service.words and not (procedures & service.procedures):
                 continue
             if not (procedures & service.procedures or subjects & service.subjects or words & service.words):

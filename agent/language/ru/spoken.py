@@ -9,7 +9,7 @@ from collections.abc import Callable
 from agent.language.ru.latin import latin_word
 from agent.language.ru.morph import Case, Gender
 from agent.language.ru.numerals import cardinal, ordinal
-from agent.language.ru.plural import plural
+from agent.language.ru.units import ACCUSATIVE_FEMININE, FORM_TO_UNIT, SHORT_UNITS, UNITS, unit_form, unit_gender
 from agent.language.text import wordlist
 
 _MONTHS = wordlist("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")
@@ -23,49 +23,6 @@ _PREPOSITION_CASE: dict[str, Case] = {
     **dict.fromkeys(wordlist("между перед над"), Case.INSTRUMENTAL),
     **dict.fromkeys(wordlist("о об при"), Case.PREPOSITIONAL),
 }  # fmt: skip
-_UNITS: dict[str, tuple[tuple[str, ...], Gender]] = {
-    # nominative singular, genitive singular, genitive plural, dative/instrumental/prepositional plural
-    "рубль": (("рубль", "рубля", "рублей", "рублям", "рублями", "рублях"), Gender.MASCULINE),
-    "копейка": (("копейка", "копейки", "копеек", "копейкам", "копейками", "копейках"), Gender.FEMININE),
-    "минута": (("минута", "минуты", "минут", "минутам", "минутами", "минутах"), Gender.FEMININE),
-    "час": (("час", "часа", "часов", "часам", "часами", "часах"), Gender.MASCULINE),
-    "секунда": (("секунда", "секунды", "секунд", "секундам", "секундами", "секундах"), Gender.FEMININE),
-    "день": (("день", "дня", "дней", "дням", "днями", "днях"), Gender.MASCULINE),
-    "неделя": (("неделя", "недели", "недель", "неделям", "неделями", "неделях"), Gender.FEMININE),
-    "месяц": (("месяц", "месяца", "месяцев", "месяцам", "месяцами", "месяцах"), Gender.MASCULINE),
-    "год": (("год", "года", "лет", "годам", "годами", "годах"), Gender.MASCULINE),
-    "процент": (("процент", "процента", "процентов", "процентам", "процентами", "процентах"), Gender.MASCULINE),
-    "метр": (("метр", "метра", "метров", "метрам", "метрами", "метрах"), Gender.MASCULINE),
-    "сантиметр": (("сантиметр", "сантиметра", "сантиметров", "сантиметрам", "сантиметрами", "сантиметрах"),
-    Gender.MASCULINE),
-    "миллиметр": (("миллиметр", "миллиметра", "миллиметров", "миллиметрам", "миллиметрами", "миллиметрах"),
-    Gender.MASCULINE),
-    "километр": (("километр", "километра", "километров", "километрам", "километрами", "километрах"), Gender.MASCULINE),
-    "миллилитр": (("миллилитр", "миллилитра", "миллилитров", "миллилитрам", "миллилитрами", "миллилитрах"),
-    Gender.MASCULINE),
-    "грамм": (("грамм", "грамма", "граммов", "граммам", "граммами", "граммах"), Gender.MASCULINE),
-    "доллар": (("доллар", "доллара", "долларов", "долларам", "долларами", "долларах"), Gender.MASCULINE),
-    "евро": (("евро",) * 6, Gender.MASCULINE),
-    "человек": (("человек", "человека", "человек", "человекам", "людьми", "людях"), Gender.MASCULINE),
-    "мастер": (("мастер", "мастера", "мастеров", "мастерам", "мастерами", "мастерах"), Gender.MASCULINE),
-    "услуга": (("услуга", "услуги", "услуг", "услугам", "услугами", "услугах"), Gender.FEMININE),
-    "запись": (("запись", "записи", "записей", "записям", "записями", "записях"), Gender.FEMININE),
-    "место": (("место", "места", "мест", "местам", "местами", "местах"), Gender.NEUTER),
-    "процедура": (("процедура", "процедуры", "процедур", "процедурам", "процедурами", "процедурах"), Gender.FEMININE),
-    "стрижка": (("стрижка", "стрижки", "стрижек", "стрижкам", "стрижками", "стрижках"), Gender.FEMININE),
-    "раз": (("раз", "раза", "раз", "разам", "разами", "разах"), Gender.MASCULINE),
-    "тысяча": (("тысяча", "тысячи", "тысяч", "тысячам", "тысячами", "тысячах"), Gender.FEMININE),
-}  # fmt: skip
-_SHORT_UNITS = {
-    "руб": "рубль", "р": "рубль", "₽": "рубль", "rub": "рубль", "коп": "копейка", "мин": "минута", "ч": "час",
-    "сек": "секунда",
-    "дн": "день", "нед": "неделя", "мес": "месяц", "%": "процент", "м": "метр", "см": "сантиметр", "мм": "миллиметр",
-    "км": "километр", "мл": "миллилитр", "гр": "грамм", "$": "доллар", "€": "евро", "чел": "человек",
-}  # fmt: skip
-_FORM_TO_UNIT = {form: unit for unit, (forms, _) in _UNITS.items() for form in forms}
-_ACCUSATIVE_FEMININE = {"минуту": "минута", "секунду": "секунда", "неделю": "неделя", "копейку": "копейка",
-"услугу": "услуга",
-                        "процедуру": "процедура", "тысячу": "тысяча", "стрижку": "стрижка"}  # fmt: skip
 _ABBREVIATIONS: tuple[tuple[str, str], ...] = (
     (r"\bул\.\s*", "улица "), (r"\bпр(?:-т|осп)\.?\s+", "проспект "), (r"\bпер\.\s*", "переулок "), (r"\bпл\.\s*",
     "площадь "),
@@ -224,7 +181,8 @@ def _say_year(match: re.Match[str]) -> str:
 def _times(text: str) -> str:
     text = _CLOCK_RANGE.sub(
         lambda m: (
-            f"с {clock_words(int(m[1]), int(m[2]), Case.GENITIVE)} до {clock_words(int(m[3]), int(m[4]), Case.GENITIVE)}"
+            f"с {clock_words(int(m[1]), int(m[2]), Case.GENITIVE)} "
+            f"до {clock_words(int(m[3]), int(m[4]), Case.GENITIVE)}"
         ),
         text,
     )
@@ -248,7 +206,7 @@ def _say_clock(match: re.Match[str]) -> str:
 def clock_words(hour: int, minute: int, case: Case = Case.ACCUSATIVE) -> str:
     """«пятнадцать тридцать», «пятнадцать часов», «час дня» is left to people: 13:00 is «тринадцать часов»."""
     if minute == 0:
-        return f"{cardinal(hour, case)} {_unit_form('час', hour, case)}"
+        return f"{cardinal(hour, case)} {unit_form('час', hour, case)}"
     if minute < 10:
         return f"{cardinal(hour, case)} ноль {cardinal(minute, case)}"
     return f"{cardinal(hour, case)} {cardinal(minute, case)}"
@@ -257,8 +215,8 @@ def clock_words(hour: int, minute: int, case: Case = Case.ACCUSATIVE) -> str:
 # --- money, units, numbers ---------------------------------------------------------------------------------------
 
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?:[ \u202f]\d{3})+)(?![\d])")
-_UNIT_WORDS = "|".join(sorted({*_FORM_TO_UNIT, *_ACCUSATIVE_FEMININE}, key=len, reverse=True))
-_SHORT_WORDS = "|".join(sorted((re.escape(unit) for unit in _SHORT_UNITS), key=len, reverse=True))
+_UNIT_WORDS = "|".join(sorted({*FORM_TO_UNIT, *ACCUSATIVE_FEMININE}, key=len, reverse=True))
+_SHORT_WORDS = "|".join(sorted((re.escape(unit) for unit in SHORT_UNITS), key=len, reverse=True))
 _AMOUNT = re.compile(
     rf"(?:\b([А-Яа-яЁё]+)\s+)?(?<![\d.,])(\d+)(?:[.,](\d+))?(?:\s*[-–—]\s*(\d+))?\s*(?:({_UNIT_WORDS})\b|({_SHORT_WORDS})(?:\.(?=\s+[а-яё]|,|$)|(?![А-Яа-яЁёA-Za-z])))",
     re.IGNORECASE,
@@ -273,64 +231,22 @@ def _money_and_units(text: str) -> str:
 def _say_amount(match: re.Match[str]) -> str:
     word, number, fraction, upper, long_unit, short_unit = match.groups()
     named = (long_unit or "").lower()
-    unit = _FORM_TO_UNIT.get(named) or _ACCUSATIVE_FEMININE.get(named) or _SHORT_UNITS[(short_unit or "").lower()]
+    unit = FORM_TO_UNIT.get(named) or ACCUSATIVE_FEMININE.get(named) or SHORT_UNITS[(short_unit or "").lower()]
     case = _PREPOSITION_CASE.get((word or "").lower(), Case.NOMINATIVE)
     if (word or "").lower() == "по":
         case = Case.DATIVE if int(number) in (1, 1_000, 1_000_000) else Case.ACCUSATIVE
-    if named in _ACCUSATIVE_FEMININE:
+    if named in ACCUSATIVE_FEMININE:
         case = Case.ACCUSATIVE
     prefix = f"{word} " if word else ""
     if fraction is not None:
         few = fraction != "5" or int(number) < 5
-        return f"{prefix}{_decimal(number, fraction)} {_UNITS[unit][0][1 if few else 2]}"
+        return f"{prefix}{_decimal(number, fraction)} {UNITS[unit][0][1 if few else 2]}"
     if upper is not None:
-        genitive = (word or "").lower() in ("от", "около", "до")
-        spoken = f"{cardinal(int(number), case, _gender(unit))} — {cardinal(int(upper), case, _gender(unit))}"
-        if genitive:
-            spoken = f"{cardinal(int(number), Case.GENITIVE, _gender(unit))} — {cardinal(int(upper), Case.GENITIVE, _gender(unit))}"
-        return f"{prefix}{spoken} {_unit_form(unit, int(upper), case)}"
+        spoken = f"{cardinal(int(number), case, unit_gender(unit))} — {cardinal(int(upper), case, unit_gender(unit))}"
+        return f"{prefix}{spoken} {unit_form(unit, int(upper), case)}"
     count = int(number)
-    noun = _UNITS[unit][0][2] if count and count % 1000 == 0 else _unit_form(unit, count, case)
-    return f"{prefix}{cardinal(count, case, _gender(unit))} {noun}"
-
-
-def _gender(unit: str) -> Gender:
-    return _UNITS[unit][1]
-
-
-def _unit_form(unit: str, count: int, case: Case) -> str:
-    """The noun behind the number in the case: «пятнадцати минут», «двумя часами»."""
-    forms, gender = _UNITS[unit]
-    last = plural(count, "one", "few", "many")
-    if case in (Case.NOMINATIVE, Case.ACCUSATIVE):
-        if last == "one" and case is Case.ACCUSATIVE and gender is Gender.FEMININE:
-            return next((form for form, name in _ACCUSATIVE_FEMININE.items() if name == unit), forms[0])
-        return forms[{"one": 0, "few": 1, "many": 2}[last]]
-    if last == "one":
-        return _singular(unit, case)
-    return forms[{Case.GENITIVE: 2, Case.DATIVE: 3, Case.INSTRUMENTAL: 4, Case.PREPOSITIONAL: 5}[case]]
-
-
-def _singular(unit: str, case: Case) -> str:
-    forms, gender = _UNITS[unit]
-    if case is Case.GENITIVE or unit == "евро":
-        return forms[1]
-    word = forms[0]
-    if gender is Gender.FEMININE:
-        if word.endswith("ь"):
-            return word[:-1] + ("ью" if case is Case.INSTRUMENTAL else "и")
-        soft = word.endswith("я")
-        return word[:-1] + (("ей" if soft else "ой") if case is Case.INSTRUMENTAL else "е")
-    stem = {"день": "дн", "место": "мест"}.get(word, word.rstrip("ь"))
-    soft = word.endswith("ь")
-    endings = {
-        Case.DATIVE: "ю" if soft else "у",
-        Case.INSTRUMENTAL: ("ём" if word == "день" else "ем") if soft else "ом",
-        Case.PREPOSITIONAL: "е",
-    }
-    if word == "месяц" and case is Case.INSTRUMENTAL:
-        return "месяцем"
-    return stem + endings[case]
+    noun = UNITS[unit][0][2] if count and count % 1000 == 0 else unit_form(unit, count, case)
+    return f"{prefix}{cardinal(count, case, unit_gender(unit))} {noun}"
 
 
 _DENOMINATORS = {1: ("десятая", "десятых"), 2: ("сотая", "сотых"), 3: ("тысячная", "тысячных")}
@@ -348,7 +264,8 @@ def _decimal(whole: str, fraction: str) -> str:
         return cardinal(value)
     name = names[0] if count % 10 == 1 and count % 100 != 11 else names[1]
     whole_name = "целая" if value % 10 == 1 and value % 100 != 11 else "целых"
-    return f"{cardinal(value, Case.NOMINATIVE, Gender.FEMININE)} {whole_name} {cardinal(count, Case.NOMINATIVE, Gender.FEMININE)} {name}"
+    words = (cardinal(value, gender=Gender.FEMININE), whole_name, cardinal(count, gender=Gender.FEMININE), name)
+    return " ".join(words)
 
 
 _CODE = re.compile(r"\b([A-Za-zА-ЯЁ]{1,3})-?(\d{3,})\b")

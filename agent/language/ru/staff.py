@@ -123,10 +123,10 @@ class StaffMatcher:
             return ()
         found: dict[StaffId, int] = {}
         for known, owners in self._sounds.items():
-            if abs(len(known) - len(key)) <= 1 and known[:1] == key[:1] and len(known) >= 4:
-                if DamerauLevenshtein.distance(known, key, score_cutoff=1) <= 1:
-                    for staff_id, rank in owners.items():
-                        found[staff_id] = min(rank, found.get(staff_id, 9))
+            near = abs(len(known) - len(key)) <= 1 and known[:1] == key[:1] and len(known) >= 4
+            if near and DamerauLevenshtein.distance(known, key, score_cutoff=1) <= 1:
+                for staff_id, rank in owners.items():
+                    found[staff_id] = min(rank, found.get(staff_id, 9))
         return _best(found) if found else ()
 
     def find(self, tokens: Sequence[Token], taken: frozenset[int] = frozenset()) -> list[FoundStaff]:

@@ -6,11 +6,11 @@ from datetime import time
 
 from agent.language.ru.clock import UNITS_THAT_COUNT, ClockReading, clock_at
 from agent.language.ru.numbers import number_at
+from agent.language.ru.time_items import DAY_BEGINS, TimeItem, merge_windows, settle_halves
 from agent.language.text import Token, wordlist
 from agent.understanding import TimeWish
 
 MORNING_ENDS = time(12)
-DAY_BEGINS = time(12)
 DAY_ENDS = time(17)
 EVENING_BEGINS = time(17)
 EVENING_ENDS = time(22)
@@ -47,17 +47,6 @@ _FILLERS = frozenset(wordlist("ну э вот там это эм эээ ээ м�
 
 
 @dataclass(frozen=True, slots=True)
-class TimeItem:
-    """tokens[start:end] wish for a time."""
-
-    start: int
-    end: int
-    wish: TimeWish
-    negated: bool = False
-    reading: ClockReading | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TimeScene:
     """What changes how hours are read."""
 
@@ -84,7 +73,7 @@ def find_times(tokens: Sequence[Token], scene: TimeScene) -> list[TimeItem]:
             continue
         items.append(item)
         position = item.end
-    return _settle_halves(_merge_windows(items, tokens), scene)
+    return settle_halves(merge_windows(items, tokens))
 
 
 def _item_at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
@@ -117,22 +106,7 @@ def _reading_after(tokens: Sequence[Token], position: int, *, fillers: int = 2) 
 def _bound(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
     """«после шести», «до двенадцати», «не раньше трёх», «с десяти», «не позже пяти»."""
     word = tokens[start].text
-    following = tokens[start + 1].text if start + 1 < len(tokens) else ""
-    direction, position = 0, start + 1
-    if word == "не" and following in ("раньше", "ранее", "ране", "рано"):
-        direction, position = 1, start + 2
-    elif word == "не" and following in ("позже", "позднее", "позже"):
-        direction, position = -1, start + 2
-    elif word in ("позже", "позднее", "попозже"):
-        direction = 1
-    elif word in ("раньше", "пораньше"):
-        direction = -1
-    elif word in _AFTER or word == "начиная":
-        direction = 1
-        if word == "начиная" and following in ("с", "со"):
-            position = start + 2
-    elif word in _BEFORE:
-        direction = -1
+    direction, position = _direction(tokens, start)
     if direction == 0 or position >= len(tokens):
         return None
     lunch = _around_work(tokens, start, position, direction)
@@ -154,6 +128,23 @@ def _bound(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | 
     else:
         wish = TimeWish(start_by=moment, phrase=phrase)
     return TimeItem(start, reading.end, wish, reading=reading)
+
+
+def _direction(tokens: Sequence[Token], start: int) -> tuple[int, int]:
+    """1 for «after», -1 for «before», 0 for neither, and where the time should begin."""
+    word = tokens[start].text
+    following = tokens[start + 1].text if start + 1 < len(tokens) else ""
+    if word == "не" and following in ("раньше", "ранее", "рано"):
+        return 1, start + 2
+    if word == "не" and following in ("позже", "позднее"):
+        return -1, start + 2
+    if word == "начиная" and following in ("с", "со"):
+        return 1, start + 2
+    if word in _AFTER or word in ("позже", "позднее", "попозже"):
+        return 1, start + 1
+    if word in _BEFORE or word in ("раньше", "пораньше"):
+        return -1, start + 1
+    return 0, start + 1
 
 
 def _window_word(tokens: Sequence[Token], reading: ClockReading, scene: TimeScene) -> bool:
@@ -210,11 +201,10 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
     word = tokens[start].text
     following = tokens[start + 1].text if start + 1 < len(tokens) else ""
     third = tokens[start + 2].text if start + 2 < len(tokens) else ""
-    if following in ("половина", "половине", "половину"):
-        if third in ("дня", "день") and word.startswith(("перв", "втор")):
-            first = word.startswith("перв")
-            wish = TimeWish(start_by=BEFORE_LUNCH) if first else TimeWish(not_before=BEFORE_LUNCH)
-            return TimeItem(start, start + 3, replace(wish, phrase=_phrase(tokens, start, start + 3)))
+    half_of_day = following in ("половина", "половине", "половину") and third in ("дня", "день")
+    if half_of_day and word.startswith(("перв", "втор")):
+        wish = TimeWish(start_by=BEFORE_LUNCH) if word.startswith("перв") else TimeWish(not_before=BEFORE_LUNCH)
+        return TimeItem(start, start + 3, replace(wish, phrase=_phrase(tokens, start, start + 3)))
     end = start + 1
     if (
         word in ("с", "со", "под", "на", "к", "ближе", "в", "во", "по", "поздним", "ранним", "рано", "поздно")
@@ -356,60 +346,3 @@ def _same_face(moment: time, reading: ClockReading) -> bool:
 
 def _offered(reading: ClockReading, scene: TimeScene) -> bool:
     return not reading.certain and any(_same_face(moment, reading) for moment in scene.offered)
-
-
-def _merge_windows(items: list[TimeItem], tokens: Sequence[Token]) -> list[TimeItem]:
-    """«с двух до пяти» is one window; «после обеда до шести» too."""
-    merged: list[TimeItem] = []
-    for item in items:
-        last = merged[-1] if merged else None
-        if last is not None and item.start - last.end <= 1 and last.wish.at is None and item.wish.at is None:
-            first, second = last.wish, item.wish
-            opens_first = first.not_before is not None and first.start_by is None and first.done_by is None
-            closes_second = second.not_before is None and (second.start_by or second.done_by) is not None
-            if opens_first and closes_second:
-                until = second.done_by or second.start_by
-                assert until is not None and first.not_before is not None
-                if until <= first.not_before and until.hour <= 11:
-                    until = until.replace(hour=until.hour + 12)
-                wish = TimeWish(not_before=first.not_before, done_by=until,
-                                phrase=_phrase(tokens, last.start, item.end))  # fmt: skip
-                merged[-1] = TimeItem(last.start, item.end, wish)
-                continue
-        merged.append(item)
-    return merged
-
-
-def _settle_halves(items: list[TimeItem], scene: TimeScene) -> list[TimeItem]:
-    """«вечером в семь», «утром часов в девять»: a part of the day beside an hour settles it and is absorbed."""
-    settled: list[TimeItem] = []
-    skip = -1
-    for index, item in enumerate(items):
-        if index == skip:
-            continue
-        for neighbour in (index + 1, index - 1):
-            if not 0 <= neighbour < len(items) or item.reading is None or item.wish.at is None:
-                continue
-            part = items[neighbour]
-            if part.reading is not None or not (part.wish.not_before or part.wish.start_by) or part.wish.done_by:
-                continue
-            if abs((part.start - item.end) if neighbour > index else (item.start - part.end)) > 2:
-                continue
-            moment = item.wish.at
-            if not item.reading.certain and moment.hour % 12 == item.reading.hour % 12:
-                moment = moment.replace(hour=_in_part(item.reading.hour, part.wish))
-            item = replace(item, wish=replace(item.wish, at=moment))
-            if neighbour > index:
-                skip = neighbour
-            elif settled and settled[-1] is part:
-                settled.pop()
-            break
-        settled.append(item)
-    return settled
-
-
-def _in_part(hour: int, part: TimeWish) -> int:
-    evening = part.not_before is not None and part.not_before >= DAY_BEGINS
-    if part.not_before is None and part.start_by is not None:
-        return hour
-    return hour + 12 if evening and hour < 12 and not (hour in (10, 11) and part.not_before == DAY_BEGINS) else hour

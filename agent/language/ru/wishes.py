@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from agent.language.ru.dates import DayItem
-from agent.language.ru.times import TimeItem
+from agent.language.ru.day_items import DayItem
+from agent.language.ru.time_items import TimeItem
 from agent.language.text import Token, wordlist
 
 _Item = TypeVar("_Item", DayItem, TimeItem)
@@ -50,7 +50,7 @@ class Sorted(Generic[_Item]):
 
 
 def sort_out(items: Sequence[_Item], tokens: Sequence[Token]) -> Sorted[_Item]:
-    """The last one that was neither refused nor named as the existing booking is the wish: people correct themselves."""
+    """The last one neither refused nor of the existing booking is the wish: people correct themselves."""
     refused_items = tuple(item for item in items if refused(tokens, item.start, item.end))
     left = [item for item in items if item not in refused_items]
     booked = _booked(left, tokens)
