@@ -73,6 +73,13 @@ async def servers(settings: Settings, on_step: OnStep) -> AsyncIterator[Settings
 
 
 @contextlib.asynccontextmanager
+async def prepared_servers(settings: Settings) -> AsyncIterator[Settings]:
+    """For a command beside a running server or alone: the servers, quietly."""
+    async with servers(settings, lambda _text: None) as prepared:
+        yield prepared
+
+
+@contextlib.asynccontextmanager
 async def running_stack(settings: Settings, company_file: Path | None, on_step: OnStep) -> AsyncIterator[RunningStack]:
     """Everything up and ready; drains when the block is left."""
     settings = resolved(settings, **choose_ports(settings))

@@ -1,5 +1,1 @@
-"""The command line ``ai-admin``: serve, demo, chat, company, models, reset."""
-
-from app.cli.main import main
-
-__all__ = ["main"]
+"""The command line ``ai-admin``: serve, demo, chat, company, models, reset. Entry: app.cli.main."""

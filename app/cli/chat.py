@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from agent.model import Channel
-from app.bootstrap import build_agent, one_company, open_runtime
+from app.bootstrap import build_salon, ensure_company, one_company, open_runtime
 from app.cli.serve import settings_with
 from app.stack import prepared_servers
 from app.text_session import Reply, TextSession
@@ -43,10 +43,14 @@ async def _chat(
     settings: Settings, slug: str, caller: Phone | None, channel: Channel, now: str, *, as_json: bool
 ) -> None:
     async with prepared_servers(settings) as settings, open_runtime(settings, "chat") as runtime:
+        if not slug and not await runtime.companies.all():
+            await ensure_company(runtime.database, settings, None, lambda _text: None)
         company = await one_company(runtime.companies, slug)
         clock = _clock(now, company)
-        async with build_agent(runtime, clock) as agent:
-            session = TextSession(agent, runtime.conversations, runtime.timeline, clock, company.scope, channel, caller)
+        async with build_salon(runtime, clock) as salon:
+            session = TextSession(
+                salon.agent, runtime.conversations, runtime.timeline, clock, company.scope, channel, caller
+            )
             show = _show_json if as_json else _Screen(company).show
             await _hold(session, show, as_json=as_json)
 

@@ -60,7 +60,8 @@ class ServerUser:
         if self.uid is None:
             return
         for parent in path.resolve().parents:
-            if not parent.stat().st_mode & stat.S_IXOTH:
+            status = parent.stat()
+            if status.st_uid != self.uid and not status.st_mode & stat.S_IXOTH:
                 _grant_pass(parent, self.uid)
 
     def let_read(self, root: Path, probe: Path) -> None:

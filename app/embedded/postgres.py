@@ -21,6 +21,7 @@ DATABASE_NAME = "ai_admin"
 _PORT = 5432  # only a part of the socket's file name
 _STOP_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 3.0))  # fast, then immediate shutdown (postgres(1))
 _STOPPED_SHARED_MEMORY = b"pre-existing shared memory block"
+_IMPOSSIBLE_PID = 2**22 + 1  # PID_MAX_LIMIT of Linux is 2^22, other systems stay below
 _LOG_LIMIT_BYTES = 10_000_000
 
 _SETTINGS = {
@@ -134,14 +135,19 @@ class EmbeddedPostgres:
         """Stops a server that outlived our last run. The caller holds the lock of the data folder."""
         pid_file = self._data / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text().split("\n", 1)[0])
+            lines = pid_file.read_text().split("\n")
+            pid = int(lines[0])
         except (FileNotFoundError, ValueError):
             return
         mark = f"-D {self._data} "
         stop_leftover(pid, mark, _STOP_STEPS)
-        if mark not in command_line(pid) and command_line(pid):
-            # the number now belongs to some other program, which PostgreSQL could take for a living postmaster
-            pid_file.unlink(missing_ok=True)
+        if mark in command_line(pid) or not pid_file.exists():
+            return
+        # The number may live on as another program or as a zombie, which PostgreSQL would take for a postmaster. A
+        # number that cannot exist makes it look at the shared memory instead, which is the check that counts.
+        lines[0] = str(_IMPOSSIBLE_PID)
+        pid_file.write_text("\n".join(lines))
+        (self._run / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
 
     def _command(self) -> list[str]:
         settings = _SETTINGS | ({} if self._durable else _FAST_AND_LOSSY) | {"unix_socket_permissions": "0700"}

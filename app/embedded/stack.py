@@ -79,14 +79,17 @@ class EmbeddedStack:
     def start(self, timeout_s: float = 60.0) -> None:
         """Blocks until both servers answer."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (self.data_dir / "embedded.lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            self._become_guest(timeout_s)
-            return
-        self._lock = lock
+        deadline = time.monotonic() + timeout_s
+        while not self._take_lock():
+            # the owner is up, or coming up, or going: then the lock is ours in the next round
+            with contextlib.suppress(FileNotFoundError):
+                self._addresses = json.loads(self._address_file.read_text())
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"another process holds {self.data_dir}, but its servers do not come up: stop it first"
+                )
+            time.sleep(POLL_S)
         try:
             self._start_servers(timeout_s)
         except BaseException:
@@ -147,14 +150,15 @@ class EmbeddedStack:
         user.own(run, stat.S_IRWXU)
         return run
 
-    def _become_guest(self, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            with contextlib.suppress(FileNotFoundError):
-                self._addresses = json.loads(self._address_file.read_text())
-                return
-            time.sleep(POLL_S)
-        raise Unavailable(f"another process holds {self.data_dir} and its servers did not come up in {timeout_s:.0f} s")
+    def _take_lock(self) -> bool:
+        lock = (self.data_dir / "embedded.lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            return False
+        self._lock = lock
+        return True
 
     def __enter__(self) -> Self:
         self.start()

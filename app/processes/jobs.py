@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from app.bootstrap import build_jobs, open_runtime
+from app.bootstrap import job_worker, open_runtime
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
 from core.settings import Settings
@@ -19,9 +19,12 @@ LOOK_EVERY_S = 1.0
 async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
     async with open_runtime(settings, "jobs") as runtime:
         recordings = asyncio.create_task(_finish_recordings(settings), name="recordings")
-        async with build_jobs(runtime):
-            lifeline.announce()
-            await stop.wait()
+        worker = job_worker(runtime)
+        working = asyncio.create_task(worker.run(), name="job worker")
+        lifeline.announce()
+        await stop.wait()
+        worker.stop()
+        await working
         recordings.cancel()
         await asyncio.gather(recordings, return_exceptions=True)
 

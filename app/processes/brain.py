@@ -1,0 +1,95 @@
+"""A brain process: speech engines, turn-taking, the agent. Calls reach it over the link from an edge."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+import structlog
+
+from agent.ports import Agent
+from agent.stub_brain import StubAgent
+from app.bootstrap import Runtime, SalonTools, build_salon, link_folder, open_runtime
+from app.call_desk import SalonCallDesk
+from app.cli.models import MODELS_FOLDER
+from app.lifeline import Lifeline
+from app.voice_metrics import PrometheusVoiceMetrics
+from core.settings import Engines as EngineKind
+from core.settings import Settings
+from media_models.adapters.stub import StubRecognizerOptions, StubSynthesizerOptions
+from media_models.engines import Engines as SpeechEngines
+from media_models.engines import EngineSettings, build_engines
+from telephony.link.brain import BrainLink
+from voice.service import ConversationHandler
+from voice.session import Engines
+from voice.voice_bank import VoiceBank
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
+    name = os.environ.get("AI_ADMIN_PROCESS_NAME", f"brain-{os.getpid()}")
+    async with (
+        open_runtime(settings, name) as runtime,
+        build_salon(runtime, runtime.clock) as salon,
+        _speech(settings) as speech,
+    ):
+        handler = _handler(runtime, salon, speech)
+        await handler.warm_up()
+        link = BrainLink(link_folder(settings), name.removeprefix("brain-"))
+        await link.serve(handler)
+        lifeline.announce()
+        await stop.wait()
+        await link.drain(settings.drain_timeout_s)
+        await link.stop()
+
+
+@contextlib.asynccontextmanager
+async def _speech(settings: Settings) -> AsyncIterator[SpeechEngines]:
+    engines = build_engines(engine_settings(settings))
+    try:
+        await engines.warm_up()
+        yield engines
+    finally:
+        await engines.close()
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    stub = settings.engines is EngineKind.STUB
+    return EngineSettings(
+        models_folder=settings.data_dir / MODELS_FOLDER,
+        cache_folder=settings.data_dir / "phrases",
+        kind="stub" if stub else "real",
+        stub_recognizer=StubRecognizerOptions(stt_ms=settings.stub_stt_ms),
+        stub_synthesizer=StubSynthesizerOptions(
+            ms_per_word=settings.stub_tts_word_s * 1000, speed=settings.stub_tts_speed
+        ),
+    )
+
+
+def _handler(runtime: Runtime, salon: SalonTools, speech: SpeechEngines) -> ConversationHandler:
+    settings = runtime.settings
+    agent: Agent = salon.agent
+    if settings.engines is EngineKind.STUB:
+        agent = StubAgent(first_word_ms=settings.stub_llm_first_ms, word_ms=settings.stub_llm_word_ms)
+    desk = SalonCallDesk(
+        companies=runtime.companies,
+        conversations=runtime.conversations,
+        crm=salon.crm,
+        book=salon.book,
+        understander=salon.understander,
+        clock=runtime.clock,
+        recording=settings.recording_enabled,
+    )
+    return ConversationHandler(
+        agent=agent,
+        engines=Engines(
+            speech.recognizer,
+            speech.detector,
+            VoiceBank([speech.synthesizer, *speech.spare_synthesizers], runtime.clock),
+        ),
+        timeline=runtime.timeline,
+        clock=runtime.clock,
+        desk=desk,
+        metrics=PrometheusVoiceMetrics(runtime.metrics, speech.recognizer.name),
+    )
