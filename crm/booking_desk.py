@@ -95,13 +95,20 @@ class Desk:
     """The desk for one CRM. `close` waits for running writes."""
 
     def __init__(
-        self, database: Database, crm: Crm, book: SalonBook, clock: Clock, timings: DeskTimings | None = None
+        self,
+        database: Database,
+        crm: Crm,
+        book: SalonBook,
+        clock: Clock,
+        timings: DeskTimings | None = None,
+        *,
+        intents: IntentRepository | None = None,
     ) -> None:
         self._crm = crm
         self._book = book
         self._clock = clock
         self._timings = timings or DeskTimings()
-        self._intents = IntentRepository(database)
+        self._intents = intents or IntentRepository(database)
         self._reconciler = Reconciler(crm)
         self._running: dict[tuple[CompanyScope, ConversationId, str], asyncio.Task[WriteResult]] = {}
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from core.database import Connection, Database
+from core.database import Database
 from core.errors import Unavailable
 from core.ids import ConversationId, IntentId, new_intent_id
 from core.tenancy import CompanyScope
@@ -20,7 +20,7 @@ from crm.intents import (
     plan_to_json,
 )
 from crm.model import BookingId, RefusalReason
-from crm.resources import lock_masters, resource_id
+from crm.resources import resource_id
 from crm.short_ids import new_marker
 
 _CONFLICTS = frozenset({"DeadlockDetectedError", "SerializationError", "LockNotAvailableError"})
@@ -34,20 +34,6 @@ with lapsed as (
         order by id for update skip locked)
     returning id)
 delete from booking_holds h using lapsed where h.company_id = $1 and h.intent_id = lapsed.id
-"""
-
-_TAKEN = """
-select exists (
-    select from unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) as wish (resource_id, start, until)
-    join booking_holds h on int8range(h.resource_id, h.resource_id, '[]') && int8range(wish.resource_id,
-        wish.resource_id, '[]') and h.during && tstzrange(wish.start, wish.until)
-    where h.company_id = $1)
-"""
-
-_HOLD = """
-insert into booking_holds (company_id, intent_id, resource_id, during)
-select $1, $2, wish.resource_id, tstzrange(wish.start, wish.until)
-from unnest($3::bigint[], $4::timestamptz[], $5::timestamptz[]) as wish (resource_id, start, until)
 """
 
 
@@ -75,27 +61,27 @@ class IntentRepository:
         return _refused(wish, generation, now)
 
     async def _claim(self, scope: CompanyScope, wish: Wish, now: datetime, hold: timedelta, generation: int) -> Intent:
+        parts = wish.plan.parts if wish.plan else ()
         async with self._database.company(scope) as conn:
-            parts = wish.plan.parts if wish.plan else ()
-            if parts:
-                await lock_masters(conn, scope, [part.staff_id for part in parts])
-            await conn.execute(_LAPSE, scope.company_id, now)
-            known = await self._latest(conn, scope, wish)
-            if known and known.generation >= generation and known.state is not IntentState.REJECTED:
-                return known
-            held = (
+            row = await conn.fetchrow(
+                "select * from claim_booking_intent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                scope.company_id,
+                new_intent_id(),
+                wish.conversation_id,
+                wish.kind.value,
+                wish.digest,
+                generation,
+                new_marker(),
+                wish.target or "",
+                plan_to_json(wish.plan),
+                now,
+                now + hold,
                 [resource_id(scope, part.staff_id) for part in parts],
                 [part.start for part in parts],
                 [part.end for part in parts],
             )
-            taken = bool(parts) and bool(await conn.fetchval(_TAKEN, scope.company_id, *held))
-            if known and known.generation >= generation:
-                intent = await self._again(conn, scope, known, now + hold, taken=taken)
-            else:
-                intent = await self._new(conn, scope, wish, max(generation, 0), now, now + hold, taken=taken)
-            if parts and not taken:
-                await conn.execute(_HOLD, scope.company_id, intent.id, *held)
-            return intent
+        assert row is not None
+        return _intent(row)
 
     async def get(self, scope: CompanyScope, intent_id: IntentId) -> Intent | None:
         async with self._database.company(scope) as conn:
@@ -124,11 +110,16 @@ class IntentRepository:
         sending = state is IntentState.SENDING
         async with self._database.company(scope) as conn:
             row = await conn.fetchrow(
-                """update booking_intents set state = $4, version = version + 1, reason = nullif($5, ''),
-                       booking_ids = $6, deadline = coalesce($7, deadline),
-                       sent_at = case when $8 then $9 else sent_at end,
-                       settled_at = case when $10 then $9 else null end
-                   where company_id = $1 and id = $2 and version = $3 and (not $8 or deadline >= $9) returning *""",
+                """with moved as (
+                       update booking_intents set state = $4, version = version + 1, reason = nullif($5, ''),
+                           booking_ids = $6, deadline = coalesce($7, deadline),
+                           sent_at = case when $8 then $9 else sent_at end,
+                           settled_at = case when $10 then $9 else null end
+                       where company_id = $1 and id = $2 and version = $3 and (not $8 or deadline >= $9) returning *),
+                   freed as (
+                       delete from booking_holds h using moved
+                       where $10 and h.company_id = $1 and h.intent_id = moved.id)
+                   select * from moved""",
                 scope.company_id,
                 intent.id,
                 intent.version,
@@ -140,10 +131,6 @@ class IntentRepository:
                 now,
                 state not in OPEN,
             )
-            if row is not None and state not in OPEN:
-                await conn.execute(
-                    "delete from booking_holds where company_id = $1 and intent_id = $2", scope.company_id, intent.id
-                )
         return _intent(row) if row else None
 
     async def lapse(self, scope: CompanyScope, now: datetime) -> None:
@@ -173,67 +160,6 @@ class IntentRepository:
                 LOST,
             )
         return [_intent(row) for row in rows]
-
-    async def _latest(self, conn: Connection, scope: CompanyScope, wish: Wish) -> Intent | None:
-        row = await conn.fetchrow(
-            """select * from booking_intents where company_id = $1 and conversation_id = $2 and wish_hash = $3
-               order by generation desc limit 1 for update""",
-            scope.company_id,
-            wish.conversation_id,
-            wish.digest,
-        )
-        return _intent(row) if row else None
-
-    async def _new(
-        self,
-        conn: Connection,
-        scope: CompanyScope,
-        wish: Wish,
-        generation: int,
-        now: datetime,
-        deadline: datetime,
-        *,
-        taken: bool,
-    ) -> Intent:
-        row = await conn.fetchrow(
-            """insert into booking_intents (company_id, id, conversation_id, kind, wish_hash, generation, marker, state,
-                   reason, target, plan, deadline, created_at, settled_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) returning *""",
-            scope.company_id,
-            new_intent_id(),
-            wish.conversation_id,
-            wish.kind.value,
-            wish.digest,
-            generation,
-            new_marker(),
-            (IntentState.REJECTED if taken else IntentState.HELD).value,
-            RefusalReason.SLOT_TAKEN.value if taken else None,
-            wish.target or "",
-            plan_to_json(wish.plan),
-            deadline,
-            now,
-            now if taken else None,
-        )
-        assert row is not None
-        return _intent(row)
-
-    async def _again(
-        self, conn: Connection, scope: CompanyScope, known: Intent, deadline: datetime, *, taken: bool
-    ) -> Intent:
-        """A rejected wish is wished again: the same intent, the same marker."""
-        row = await conn.fetchrow(
-            """update booking_intents set state = $3, reason = $4, version = version + 1, deadline = $5,
-                   settled_at = case when $6 then settled_at else null end
-               where company_id = $1 and id = $2 returning *""",
-            scope.company_id,
-            known.id,
-            (IntentState.REJECTED if taken else IntentState.HELD).value,
-            RefusalReason.SLOT_TAKEN.value if taken else None,
-            deadline,
-            taken,
-        )
-        assert row is not None
-        return _intent(row)
 
 
 def _refused(wish: Wish, generation: int, now: datetime) -> Intent:

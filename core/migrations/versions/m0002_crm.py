@@ -279,6 +279,71 @@ comment on table booking_holds is
     'Time promised to an intent that is not settled: one row a master. Deleted once the CRM itself holds the time.';
 """
 
+_CLAIM = """
+create function claim_booking_intent(
+    p_company uuid, p_id uuid, p_conversation uuid, p_kind text, p_hash text, p_generation integer, p_marker text,
+    p_target text, p_plan jsonb, p_now timestamptz, p_deadline timestamptz,
+    p_resources bigint[], p_starts timestamptz[], p_ends timestamptz[]
+) returns setof booking_intents language plpgsql as $$
+declare
+    known booking_intents;
+    taken boolean;
+    master bigint;
+begin
+    perform set_config('lock_timeout', '2s', true);
+    for master in select distinct resource from unnest(p_resources) as resource order by resource loop
+        perform pg_advisory_xact_lock(master);
+    end loop;
+    with lapsed as (
+        update booking_intents set state = 'rejected', reason = 'lapsed', version = version + 1, settled_at = p_now
+        where company_id = p_company and id in (
+            select id from booking_intents where company_id = p_company and state = 'held' and deadline < p_now
+            order by id for update skip locked)
+        returning id)
+    delete from booking_holds h using lapsed where h.company_id = p_company and h.intent_id = lapsed.id;
+    select * into known from booking_intents
+        where company_id = p_company and conversation_id = p_conversation and wish_hash = p_hash
+        order by generation desc limit 1 for update;
+    if known.generation >= p_generation and known.state <> 'rejected' then
+        return next known;
+        return;
+    end if;
+    taken := exists (
+        select from unnest(p_resources, p_starts, p_ends) as wish (resource, starts, ends)
+        join booking_holds h on int8range(h.resource_id, h.resource_id, '[]') && int8range(resource, resource, '[]')
+            and h.during && tstzrange(starts, ends)
+        where h.company_id = p_company
+    ) or exists (
+        select from unnest(p_resources, p_starts, p_ends) as wish (resource, starts, ends)
+        join journal_bookings b on int8range(b.resource_id, b.resource_id, '[]') && int8range(resource, resource, '[]')
+            and b.occupied && tstzrange(starts, ends) and b.active
+        where b.company_id = p_company and b.id <> p_target
+    );
+    if known.generation >= p_generation then
+        return query update booking_intents set state = case when taken then 'rejected' else 'held' end,
+                reason = case when taken then 'slot_taken' end, version = version + 1, deadline = p_deadline,
+                settled_at = case when taken then settled_at end
+            where company_id = p_company and id = known.id returning *;
+    else
+        known.id := p_id;
+        return query insert into booking_intents (company_id, id, conversation_id, kind, wish_hash, generation, marker,
+                state, reason, target, plan, deadline, created_at, settled_at)
+            values (p_company, p_id, p_conversation, p_kind, p_hash, p_generation, p_marker,
+                case when taken then 'rejected' else 'held' end, case when taken then 'slot_taken' end, p_target,
+                p_plan, p_deadline, p_now, case when taken then p_now end)
+            returning *;
+    end if;
+    if not taken then
+        insert into booking_holds (company_id, intent_id, resource_id, during)
+            select p_company, known.id, resource, tstzrange(starts, ends)
+            from unnest(p_resources, p_starts, p_ends) as wish (resource, starts, ends);
+    end if;
+end
+$$;
+comment on function claim_booking_intent is
+    'One round trip, so that a master''s lock is held for microseconds: lock, free lapsed holds, look, hold.';
+"""
+
 TABLES = (
     "salon_profiles",
     "journal_services",
@@ -304,9 +369,11 @@ def upgrade() -> None:
         run_sql(op, script)
     for table in TABLES:
         enable_company_rls(op, table)
+    run_sql(op, _CLAIM)
 
 
 def downgrade() -> None:
+    run_sql(op, "drop function claim_booking_intent;")
     for table in reversed(TABLES):
         run_sql(op, f"drop table {table};")
     run_sql(op, "drop function journal_bookings_touch();")
