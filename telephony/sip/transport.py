@@ -104,6 +104,8 @@ class SipTransport:
         self._user = user
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        # Kept beside the handle: for a time in the past uvloop gives one that does not know its time.
+        self._timer_s = 0.0
         self._pending: dict[ClientTransaction, Pending] = {}
 
     async def start(self, host: str, port: int, advertised_host: str = "") -> None:
@@ -262,11 +264,12 @@ class SipTransport:
     def _set_timer(self) -> None:
         deadline_s = self.layer.deadline_s
         if self._timer is not None:
-            if deadline_s is not None and not self._timer.cancelled() and self._timer.when() == deadline_s:
+            if deadline_s == self._timer_s:
                 return
             self._timer.cancel()
             self._timer = None
         if deadline_s is not None:
+            self._timer_s = deadline_s
             self._timer = asyncio.get_running_loop().call_at(deadline_s, self._wake)
 
     def _wake(self) -> None:
