@@ -1,9 +1,11 @@
 """Money as an integer of minor units with its currency."""
 
 from dataclasses import dataclass
+from functools import total_ordering
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class Money:
     minor: int
     """Amount in minor units: kopecks for RUB."""
@@ -21,6 +23,10 @@ class Money:
     def __sub__(self, other: "Money") -> "Money":
         self._same_currency(other)
         return Money(self.minor - other.minor, self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        self._same_currency(other)
+        return self.minor < other.minor
 
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:
