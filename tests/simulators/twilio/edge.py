@@ -12,10 +12,11 @@ import wave
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -44,7 +45,7 @@ class Faults:
     drop_socket_after_ticks: int | None = None
     """The connection is cut (no close frame) once."""
     duplicate_start: bool = False
-    start_edit: Callable[[dict], dict] | None = None
+    start_edit: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """Changes the start message."""
 
 
@@ -186,7 +187,7 @@ class TwilioEdge:
             self._socket = None
 
     async def _open(self, socket: ClientConnection, stream_sid: str, parameters: dict[str, str]) -> None:
-        start = {
+        start: dict[str, Any] = {
             "event": "start",
             "sequenceNumber": "1",
             "streamSid": stream_sid,
@@ -308,9 +309,8 @@ async def _main(arguments: list[str] | None = None) -> None:
     edge = TwilioEdge(options.webhook, options.number, os.environ[options.auth_token_env], caller=options.caller)
     record = await edge.place(script, limit_s=600)
     record.write_wav(options.out)
-    sys.stdout.write(
-        f"call {record.call_sid}: {len(record.agent_audio) / 8000:.1f} s, {record.clears} clears, said {record.said}\n"
-    )
+    length_s = len(record.agent_audio) / 8000
+    sys.stdout.write(f"call {record.call_sid}: {length_s:.1f} s, {record.clears} clears, said {record.said}\n")
     sys.stdout.write(f"requests {record.requests}, errors {record.vendor_errors or 'none'}, recording {options.out}\n")
 
 

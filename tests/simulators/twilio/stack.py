@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import uvicorn
@@ -42,7 +43,7 @@ class Stack:
     def webhook_url(self) -> str:
         return self.base_url + VOICE_PATH
 
-    def edge(self, **options) -> TwilioEdge:
+    def edge(self, **options: Any) -> TwilioEdge:
         options.setdefault("number", self.number)
         options.setdefault("auth_token", self.auth_token)
         return TwilioEdge(self.webhook_url, registry=self.calls, **options)
@@ -54,7 +55,7 @@ async def http_server(app: FastAPI, listener: socket.socket) -> AsyncIterator[No
     task = asyncio.create_task(server._serve([listener]), name="uvicorn")
     try:
         async with asyncio.timeout(10):
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
                 await asyncio.sleep(0.01)
         yield
     finally:
@@ -72,7 +73,7 @@ def free_listener() -> socket.socket:
 
 @asynccontextmanager
 async def twilio_stack(
-    handler: CallHandler, *, rest: TwilioRest | None = None, calls: dict[str, TwilioEdge] | None = None, **options
+    handler: CallHandler, *, rest: TwilioRest | None = None, calls: dict[str, TwilioEdge] | None = None, **options: Any
 ) -> AsyncIterator[Stack]:
     """options: for TwilioStreamServer."""
     listener = free_listener()

@@ -1,0 +1,143 @@
+"""Callers for the voice bench: one script, through the simulated Twilio edge or through SIP."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.voice_capture import CallNumbers, Pcm, Spoken, read_call, voiced_span
+from telephony.codecs import pcmu
+from telephony.sip.trunk import LOOPBACK, SourcePolicy
+from telephony.sip.ua import SipClient
+from tests.simulators.twilio.edge import TwilioEdge
+from tests.simulators.twilio.phone import CallRecord, Phone
+from voice.ports import AudioIn, CallLeg, HungUp
+
+CLIPS = Path(__file__).parents[1] / "tests" / "data" / "speech"
+QUESTIONS = ("12.ulaw", "13.ulaw", "14.ulaw", "40.ulaw", "35.ulaw", "33.ulaw", "38.ulaw")
+"""Telephone-band questions that any salon answers in one turn: prices, hours, address."""
+INTERRUPTION = "27.ulaw"
+MARGIN = 240
+"""Samples of a clip kept before and after its voiced part."""
+BARGE_AFTER_S = 0.9
+"""The caller breaks in so long after the agent's first sound."""
+AGENT_DONE_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    text: str
+    pcm: bytes
+    first_voiced: int
+    last_voiced: int
+
+
+def load_clip(name: str) -> Clip:
+    facts = {fact["file"]: fact["text"] for fact in json.loads((CLIPS / "clips.json").read_text("utf-8"))}
+    pcm = pcmu().decode((CLIPS / "clips" / name).read_bytes())
+    first, last = voiced_span(np.frombuffer(pcm, np.int16))
+    # Without the silence of the studio around it: the line has its own.
+    start = max(0, first - MARGIN)
+    return Clip(facts[name], pcm[start * 2 : (last + 1 + MARGIN) * 2], first - start, last - start)
+
+
+class Caller:
+    """Asks questions, one a turn, and breaks into some of the answers."""
+
+    def __init__(self, turns: int, barge_every: int, offset: int = 0) -> None:
+        """barge_every: each so-manyth answer is interrupted; 0 for none. offset: which question comes first."""
+        self._turns = turns
+        self._barge_every = barge_every
+        self._offset = offset
+        self._questions = [load_clip(name) for name in QUESTIONS]
+        self._interruption = load_clip(INTERRUPTION)
+        self.spoken: list[Spoken] = []
+
+    async def __call__(self, phone: Phone) -> None:
+        await phone.wait_agent_speaks(15)
+        for turn in range(self._turns):
+            await phone.wait_agent_silent(AGENT_DONE_MS, 30)
+            if phone.ended.is_set():
+                return
+            question = self._questions[(turn + self._offset) % len(self._questions)]
+            self._say(phone, question)
+            await phone.spoken()
+            answered = await phone.wait_agent_speaks(8)
+            if answered and self._barge_every and turn % self._barge_every == self._barge_every - 1:
+                await phone.wait(BARGE_AFTER_S)
+                if phone.agent_silent_ms < 100:
+                    self._say(phone, self._interruption, barge_in=True)
+                    await phone.spoken()
+                    await phone.wait_agent_speaks(8)
+        await phone.wait_agent_silent(AGENT_DONE_MS, 30)
+
+    def _say(self, phone: Phone, clip: Clip, *, barge_in: bool = False) -> None:
+        start = phone.say(clip.pcm)
+        self.spoken.append(Spoken(start + clip.first_voiced, start + clip.last_voiced, barge_in))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    numbers: CallNumbers
+    late_ticks: int
+    """20 ms ticks of the caller that were late by more than 20 ms: the machine, not the server."""
+    agent: Pcm
+    problems: tuple[str, ...]
+
+
+async def call_twilio(ready: dict[str, Any], caller: Caller, limit_s: float) -> Measured:
+    """ready: the line that the server printed."""
+    door = ready["twilio"]
+    edge = TwilioEdge(door["webhook"], door["number"], door["auth_token"])
+    record = await edge.place(caller, limit_s=limit_s)
+    agent = record.agent_pcm()
+    problems = tuple(record.vendor_errors)
+    if record.stream_refused is not None:
+        problems += (f"stream refused: {record.stream_refused}",)
+    return Measured(read_call(agent, caller.spoken), record.late_ticks, agent, problems)
+
+
+async def call_sip(ready: dict[str, Any], caller: Caller, limit_s: float) -> Measured:
+    client = SipClient("127.0.0.1", 0, policy=SourcePolicy((), LOOPBACK))
+    await client.start()
+    record = CallRecord("sip")
+    phone = Phone(record)
+    script = asyncio.create_task(caller(phone), name="caller script")
+    offsets: list[int] = []
+    try:
+        async with asyncio.timeout(limit_s):
+            leg = await client.call(ready["sip"], from_user="79000000101")
+            await _run_sip_line(leg, phone, record, script, offsets)
+    finally:
+        phone.end()
+        await asyncio.gather(script, return_exceptions=True)
+        await client.stop()
+    agent = record.agent_pcm()
+    # The leg's own account says how much later our frames were played than we gave them.
+    shift = round(float(np.median(offsets))) * 8 if offsets else 0
+    spoken = [Spoken(item.first_voiced + shift, item.last_voiced + shift, item.barge_in) for item in caller.spoken]
+    return Measured(read_call(agent, spoken), 0, agent, ())
+
+
+async def _run_sip_line(
+    leg: CallLeg, phone: Phone, record: CallRecord, script: "asyncio.Task[None]", offsets: list[int]
+) -> None:
+    law = pcmu()
+    async for event in leg.events():
+        if isinstance(event, HungUp):
+            return
+        if not isinstance(event, AudioIn):
+            continue
+        frame = law.encode(event.pcm)
+        # A gap of the call clock is a gap of the record.
+        record.agent_audio += b"\xff" * (event.at_ms * 8 - len(record.agent_audio)) + frame
+        offsets.append(event.at_ms - event.played_ms)
+        phone.heard(frame)
+        ulaw = phone.next_frame()
+        record.caller_audio += ulaw
+        leg.play(law.decode(ulaw))
+        if script.done():
+            leg.hang_up()
