@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.errors import AppError, DeadlineExceeded
 from core.ids import CompanyId
 from core.tenancy import CompanyScope
-from crm.model import SalonProfile, SalonRules, Service, ServiceId, Staff, StaffId
+from crm.model import Capabilities, SalonProfile, SalonRules, Service, ServiceId, Staff, StaffId
 from crm.ports import Crm, SalonBook
 
 FRESH_S = 60.0
@@ -33,6 +33,8 @@ class Salon:
     profile: SalonProfile
     services: tuple[Service, ...]
     staff: tuple[Staff, ...]
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    """Of the connected CRM: nothing is offered that it cannot do."""
 
     @property
     def rules(self) -> SalonRules:
@@ -115,6 +117,7 @@ class SalonDirectory:
                 profile = await self._book.profile(scope)
                 services = await self._crm.services(scope)
                 staff = await self._crm.staff(scope)
+                capabilities = await self._crm.capabilities(scope)
         except TimeoutError as error:
             raise DeadlineExceeded("the salon's price list did not load in time") from error
-        return Salon(profile, tuple(services), tuple(staff))
+        return Salon(profile, tuple(services), tuple(staff), capabilities)

@@ -20,5 +20,8 @@ def announce(view: View) -> Move | None:
     ):
         if mark in state.answered:
             state = replace(state, answered=tuple(a for a in state.answered if a != mark))
-            return Ask(say(state), Question.NONE, Expect.FREE, state)
+            lines = say(state)
+            if mark == "booked" and state.has_told("one_by_one") and not state.has_told("who_next"):
+                return Ask((lines[0], view.say.who_next()), Question.SERVICE, Expect.SERVICE, state.tell("who_next"))
+            return Ask(lines, Question.NONE, Expect.FREE, state)
     return None

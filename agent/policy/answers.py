@@ -38,6 +38,16 @@ def robot(view: View) -> Move | None:
     return _told(view, "robot", view.say.i_am_robot()) if _fresh(view, "robot", Intent.ARE_YOU_ROBOT) else None
 
 
+def discount(view: View) -> Move | None:
+    """Only the price list: no brain of ours grants a discount."""
+    if "discount" in view.state.answered or not hints.asks_discount(view.heard.text):
+        return None
+    told = _told(view, "discount", view.say.no_discount(), outcome=Outcome.PRICE_QUESTION)
+    if view.heard.services or view.state.wish.services:
+        return told
+    return Tell(told.lines, replace(told.state, answered=(*told.state.answered, "price")))
+
+
 def price(view: View) -> Move | None:
     if not _fresh(view, "price", Intent.ASK_PRICE):
         return None
@@ -267,6 +277,7 @@ RULES: tuple[Rule, ...] = (
     certificate,
     certificate_told,
     certificate_bad,
+    discount,
     price,
     service_info,
     duration,

@@ -14,6 +14,8 @@ _LATER = re.compile(
 _ADDS = re.compile(r"\b(тоже|также|заодно|добав\w+|плюс|еще и|и еще|also|too|add|as well)\b")
 _BOOKS = re.compile(r"\b(запиш\w*|записать\w*|запись|book|appointment)\b")
 _OTHER = re.compile(r"\b(друг(?:ую|ая|ой)|не (?:эту|ту|эта|та)|another one|the other)\b")
+_CALL_ME = re.compile(r"\b(перезвоните|перезвони|наберите меня|call me back)\b")
+_DISCOUNT = re.compile(r"\b(скидк\w*|акци[яийю]\w*|дешевле|промокод\w*|discount|cheaper)\b")
 _NEAREST = re.compile(r"\b(ближайш\w+|поскорее|как можно (?:скорее|раньше)|soonest|as soon as possible|earliest)\b")
 _TROUBLE = re.compile(
     r"\b(забол\w+|боле[ею]т\w*|температур\w+|больниц\w+|травм\w+|авари\w+|умер\w*|похорон\w*|скор(?:ая|ую)|ill|sick|hospital|accident)\b"
@@ -28,6 +30,14 @@ def adds_to_visit(text: str) -> bool:
     """«и бороду тоже»: to what there is, not a visit of its own."""
     text = text.lower()
     return _ADDS.search(text) is not None and _BOOKS.search(text) is None
+
+
+def wants_call_back(text: str) -> bool:
+    return _CALL_ME.search(text.lower()) is not None
+
+
+def asks_discount(text: str) -> bool:
+    return _DISCOUNT.search(text.lower()) is not None
 
 
 def nearest(text: str) -> bool:

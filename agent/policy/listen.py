@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime, time
 
 from agent.policy import hints
-from agent.policy.booking import kept
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
 from agent.policy.search import search_facts
+from agent.policy.visit import kept
 from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
 from agent.understanding import DayWish, Intent, ServiceMention, TimeWish, Understood
 from crm.model import Plan, StaffId

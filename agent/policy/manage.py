@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.model import Expect
-from agent.policy import booking as visits
 from agent.policy import hints
 from agent.policy import search as find
+from agent.policy.booking import says_yes
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
+from agent.policy.timetable import apologise, search_and_offer
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
 from agent.tools import Ok, Paperwork, ToolResult, is_slot_gone
 from agent.understanding import DayWish, Intent, TimeWish
@@ -168,14 +169,14 @@ def search_new_time(view: View) -> Move | None:
     if booking is None:
         return None
     moved = new_place(view)
-    return visits.search_and_offer(moved, booking.service_ids)
+    return search_and_offer(moved, booking.service_ids)
 
 
 def read_back_move(view: View) -> Move | None:
     state, booking, plan = view.state, view.state.target_booking(), view.state.chosen
     if state.goal not in (Goal.RESCHEDULE, Goal.CHANGE) or plan is None or booking is None or state.agreed:
         return None
-    if state.read_back is not None and state.question is Question.READ_BACK and visits.says_yes(view):
+    if state.read_back is not None and state.question is Question.READ_BACK and says_yes(view):
         return Note(replace(state, agreed=True) if read_back_was_heard(view) else replace(state, read_back=None))
     if state.read_back is not None and view.hears(Intent.DENY):
         state = replace(state, read_back=None, chosen=None, wish=VisitWish(), search=None)
@@ -196,7 +197,8 @@ def write_move(view: View) -> Move | None:
     unknown = Task(
         TaskKind.CALLBACK, view.say.task_unknown(plan, state.caller.name), None, state.caller.phone, booking.id
     )
-    papers = Paperwork(outcome, (note,), (), (unknown,))
+    notes = () if view.salon.capabilities.notifies_clients else (note,)
+    papers = Paperwork(outcome, notes, (), (unknown,))
 
     def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
         return after_move(before, result, plan)
@@ -254,7 +256,8 @@ def _write_cancel(view: View, booking: Booking) -> Move:
     text = view.say.cancel_message(booking)
     note = Message(MessageKind.CONFIRMATION, state.caller.phone, text, channel=view.channel)
     unknown = Task(TaskKind.CALLBACK, view.say.task_cancel_unknown(booking), None, state.caller.phone, booking.id)
-    papers = Paperwork(Outcome.CANCELLED, (note,), (), (unknown,))
+    notes = () if view.salon.capabilities.notifies_clients else (note,)
+    papers = Paperwork(Outcome.CANCELLED, notes, (), (unknown,))
     return Use("cancel", lambda tools: tools.cancel(booking.id, "client", papers), after_cancel)
 
 
@@ -285,7 +288,7 @@ def change(view: View) -> Move | None:
         state.wish, services=tuple(Wanted(s, (s,)) for s in new), staff=(booking.staff_id,),
         day=DayWish(start.date(), start.date(), ""), time=TimeWish(at=start.time()), any_time=False,
     )  # fmt: skip
-    return visits.search_and_offer(replace(view, state=replace(state, wish=wish)), new)
+    return search_and_offer(replace(view, state=replace(state, wish=wish)), new)
 
 
 def changed_services(booking: Booking, view: View) -> tuple[ServiceId, ...] | None:
@@ -368,7 +371,7 @@ def _check_slack(view: View, booking: Booking, minutes: int) -> Move:
 
 RULES: tuple[Rule, ...] = (
     know_bookings,
-    visits.apologise,
+    apologise,
     find_target,
     no_bookings,
     late,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.model import Expect
+from agent.policy import hints
 from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify
 from agent.state import DialogueState, Goal, MessageDraft, Question
@@ -114,6 +115,8 @@ def message_for_person(view: View) -> Move | None:
     if state.message is None:
         kind = next((kind for intent, kind in TASK_BY_INTENT if view.hears(intent)), None)
         people = state.wish.people or 0
+        if kind is TaskKind.GROUP_REQUEST and 0 < people < view.salon.rules.group_from:
+            kind = None  # two or three come one after another
         if kind is None and people >= view.salon.rules.group_from:
             kind = TaskKind.GROUP_REQUEST
         voiced = any(k is kind for intent, k in TASK_BY_INTENT if view.hears(intent))
@@ -135,6 +138,34 @@ def message_for_person(view: View) -> Move | None:
         lines = view.say.task_intro(draft.kind, named, admin_now=view.admin_on_duty, ask_name=not state.caller.name)
         return Ask(lines, Question.TASK_DETAILS, Expect.NAME if not state.caller.name else Expect.FREE, state)
     return _write_task(view, replace(state, message=draft))
+
+
+def not_in_this_crm(view: View) -> Move | None:
+    """The connected CRM cannot do it: the client's own link, or a person; never a promise."""
+    state, able = view.state, view.salon.capabilities
+    cannot = {
+        Goal.BOOK: not able.book,
+        Goal.RESCHEDULE: not able.reschedule,
+        Goal.CHANGE: not able.reschedule,
+        Goal.CANCEL: not able.cancel,
+    }.get(state.goal, False)
+    if not cannot or state.message is not None:
+        return None
+    if state.goal is Goal.BOOK and able.booking_link and not view.channel.spoken:
+        state = replace(state, goal=Goal.NONE)
+        return Ask((view.say.booking_link(able.booking_link),), Question.NONE, Expect.FREE, state)
+    draft = MessageDraft(TaskKind.CALLBACK, reason=f"crm_cannot_{state.goal}")
+    return Note(replace(state, goal=Goal.TASK, message=draft))
+
+
+def call_me_back(view: View) -> Move | None:
+    """«перезвоните мне, я за рулём»: that is the whole wish."""
+    state = view.state
+    if state.goal is not Goal.NONE or state.message is not None or not hints.wants_call_back(view.heard.text):
+        return None
+    if state.has_told(f"task:{TaskKind.CALLBACK}"):
+        return None
+    return Note(replace(state, goal=Goal.TASK, message=MessageDraft(TaskKind.CALLBACK, reason="call_back")))
 
 
 def _write_task(view: View, state: DialogueState) -> Move:
@@ -207,5 +238,6 @@ def stuck(view: View) -> Move:
 
 
 RULES: tuple[Rule, ...] = (
-    crm_down, down_told, task_told, spam, wrong_number, wants_person, message_for_person, abuse,
+    crm_down, down_told, task_told, spam, wrong_number, wants_person, not_in_this_crm, call_me_back,
+    message_for_person, abuse,
 )  # fmt: skip

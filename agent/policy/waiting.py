@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from agent.model import Expect
 from agent.policy import search as find
-from agent.policy.booking import know_service, know_variant, services
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify, name_and_phone
+from agent.policy.visit import know_service, know_variant, services
 from agent.state import DialogueState, Goal, Question
 from agent.tools import Ok, Paperwork, ToolResult
 from agent.understanding import Intent

@@ -45,6 +45,18 @@ class Russian(RussianVisits):
             return f"{who}, {self.phrases.service_in(role, Case.GENITIVE)},"
         return who
 
+    def no_discount(self) -> str:
+        return "Цены у нас по прайсу, об акциях подскажет администратор."
+
+    def booking_link(self, link: str) -> str:
+        return f"Записаться можно по ссылке: {link}"
+
+    def one_by_one(self) -> str:
+        return "Запишу вас по очереди."
+
+    def who_next(self) -> str:
+        return "Кого и на что записать следующим?"
+
     def price_of_what(self) -> str:
         return "На какую услугу подсказать цену?"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zlib import crc32
 
 from agent.language.ru.morph import Case, Gender
@@ -170,7 +170,7 @@ class RussianVisits:
         return "На какой день?"
 
     def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
-        lead = self._lead(plans, stage, wish)
+        lead = "Могу предложить" if again else self._lead(plans, stage, wish)
         named = self._staff(wish.staff[0]) if wish.staff and stage in (Stage.OTHER_TIME, Stage.OTHER_DAY) else ""
         options = self._options(plans, self.phrases.at_master(named) if named else "")
         if len(plans) == 1:
@@ -181,6 +181,9 @@ class RussianVisits:
         who = f" у {self.phrases.name_in(self._staff(wish.staff[0]), Case.GENITIVE)}" if wish.staff else ""
         wished = wish.day.first if wish.day else None
         day = self.phrases.say_date(wished, self.today) if wished else ""
+        wanted = wish.time.at if wish.time is not None else None
+        if stage is Stage.AS_WISHED and wanted is not None and not any(self._is_at(p, wanted) for p in plans):
+            return f"{cap(self.phrases.say_time(wanted))}{who} занято. Есть"
         match stage:
             case Stage.OTHER_TIME:
                 return f"На это время{who} занято. Есть"
@@ -190,6 +193,9 @@ class RussianVisits:
                 return f"{cap(day or 'на это время')},{who} мест нет. Могу предложить"
             case _:
                 return self.pick("offer", "Могу предложить", "Есть время", "Свободно")
+
+    def _is_at(self, plan: Plan, moment: time) -> bool:
+        return self.salon.local(plan.start).time() == moment
 
     def _options(self, plans: Sequence[Plan], said_staff: str = "") -> str:
         """«завтра, 2 декабря, в 14:30 у Марии, 2500 рублей, или в 16:00 у Анны, 3500 рублей»"""

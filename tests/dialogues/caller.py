@@ -22,6 +22,8 @@ STAFF = {
     "anna": r"\bанн|\banna", "maria": r"\bмари|\bmaria", "igor": r"\bигор|\bigor", "olga": r"\bольг|\bolga",
     "svetlana": r"\bсветлан|\bsvetlana", "vera": r"\bвер[аыеуо]|\bvera",
 }  # fmt: skip
+TAKEN = re.compile(r"[^.!?]*(?:занят|мест нет|taken|is full)[^.!?]*[.!?]", re.IGNORECASE)
+"""A sentence about time that is gone offers nothing."""
 QUESTIONS = (
     ("visitor", r"зовут реб[её]нка|child's name|child called"),
     ("name", r"как вас зовут|ваше имя|your name"),
@@ -99,7 +101,7 @@ class Caller:
         number = self._number(text, expect)
         if number is not None:
             return number
-        named = times_in(text, self.today)
+        named = times_in(TAKEN.sub("", text), self.today)
         if named and "?" in text and self.scenario.get("accepts"):
             suitable = [t for t in named if self._suits(t)]
             if expect is Expect.YES_NO:
