@@ -7,16 +7,19 @@ import time
 
 import numpy as np
 import pytest
+import uvloop
 
 from core.errors import Unavailable
 from telephony.codecs import pcma
 from telephony.media_clock import MediaClock
 from telephony.rtp.packet import read_reports, read_rtp, write_rtp
 from telephony.rtp.ports import QUARANTINE_S, PortPool
+from telephony.sip.message import SipRequest
 from telephony.sip.sdp import SrtpMode
+from telephony.sip.trunk import LOOPBACK, SourcePolicy
 from telephony.sip.ua import SipClient
 from telephony.sip.uac import CallRefused
-from tests.e2e.sip_bench import DialPlan, RawPeer, running_server, tone, tone_share
+from tests.e2e.sip_bench import DialPlan, RawPeer, running_server, tone, tone_share, until
 from voice.ports import AudioIn
 
 
@@ -185,3 +188,60 @@ def test_a_port_rests_after_its_call() -> None:
 def test_a_range_without_a_pair_is_refused() -> None:
     with pytest.raises(ValueError, match="widen"):
         PortPool("127.0.0.1", (5001, 5001))
+
+
+def test_short_calls_under_uvloop_leave_nothing_behind() -> None:
+    """The loop of production."""
+
+    async def main() -> None:
+        async with asyncio.timeout(40), running_server(DialPlan(), policy=SourcePolicy((), LOOPBACK)) as server:
+            client = SipClient()
+            await client.start()
+            before = len(asyncio.all_tasks())
+
+            async def one() -> None:
+                leg = await client.call(f"sip:echo@127.0.0.1:{server.port}")
+                leg.play(tone(0.1))
+                leg.hang_up()
+                async for _ in leg.events():
+                    pass
+
+            for _ in range(5):
+                await asyncio.gather(*(one() for _ in range(8)))
+            await until(lambda: server.calls == 0)
+            await until(lambda: len(asyncio.all_tasks()) <= before)
+            assert server.agent.clock.legs == 0
+            assert server.agent.transport.unreadable == 0
+            assert client.agent.transport.unreadable == 0
+            await client.stop()
+
+    uvloop.run(main())
+
+
+def test_a_timer_that_is_due_already_under_uvloop() -> None:
+    """After a stall of the loop a timer lies in the past; uvloop then gives a handle that does not know its time."""
+
+    async def main() -> int:
+        client = SipClient()
+        await client.start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.setblocking(False)
+            transport = client.agent.transport
+            for number in range(3):
+                request = SipRequest(method="OPTIONS", uri="sip:x@127.0.0.1")
+                request.headers.set("Via", transport.via())
+                request.headers.set("CSeq", f"{number} OPTIONS")
+                transport.request(request, silent.getsockname())
+                if number == 0:
+                    time.sleep(0.6)  # noqa: ASYNC251 - the stall is the case
+            await asyncio.sleep(0.1)
+            await client.stop()
+            received = 0
+            try:
+                while silent.recv(2000):
+                    received += 1
+            except BlockingIOError:
+                return received
+
+    assert uvloop.run(main()) == 4
