@@ -16,13 +16,19 @@ SURE = 0.3
 _POLITE = frozenset({Intent.GREET, Intent.THANKS, Intent.BYE})
 """Said around the matter: they come last when there is a matter."""
 _ANSWERS = frozenset({Intent.AFFIRM, Intent.DENY})
-_GRAVE = frozenset(
-    {Intent.ABUSE, Intent.ATTACK, Intent.SPAM, Intent.HUMAN, Intent.COMPLAINT, Intent.OFFICIAL,
-    Intent.WRONG_NUMBER, Intent.JOB,
-     Intent.CANCEL, Intent.OTHER_CLIENT_DATA, Intent.OTHER_LANGUAGE, Intent.NO_RECORDING, Intent.DATA_REQUEST}
+_HARMLESS = frozenset(
+    {
+        Intent.BOOK, Intent.ADD_SERVICE, Intent.CHANGE_WISH, Intent.CORRECT, Intent.CHILD, Intent.HEALTH,
+        Intent.GROUP_BOOK,
+        Intent.ASK_PRICE, Intent.ASK_ADDRESS, Intent.ASK_HOURS, Intent.ASK_SLOTS, Intent.ASK_ANY_TIME, Intent.ASK_STAFF,
+        Intent.ASK_SERVICE_INFO, Intent.ASK_DURATION, Intent.ASK_PAYMENT, Intent.GIVE_DATE, Intent.GIVE_TIME,
+        Intent.GIVE_NAME,
+        Intent.GIVE_PHONE, Intent.GREET, Intent.THANKS, Intent.REPEAT, Intent.WAIT, Intent.SMALLTALK, Intent.UNFINISHED,
+        Intent.OTHER_LANGUAGE,
+    }
 )  # fmt: skip
-"""They change the course of a call: a guess must be surer."""
-GRAVE_SURE = 0.55
+"""All others change the course of a call (a yes books, a cancellation cancels): there a guess must be surer."""
+GRAVE_SURE = 0.7
 
 
 class IntentReader:
@@ -39,8 +45,10 @@ class IntentReader:
         sure = self._rules.sure(facts.text)
         hints = self._rules.hints(facts.text)
         guess, probability = self._classifier.probabilities(tokens, slots, raw)[0]
-        needed = GRAVE_SURE if guess in _GRAVE else SURE
-        guessed = [guess] if probability >= needed and not (guess in _GRAVE and _answers(context)) else []
+        harmless = guess in _HARMLESS
+        guessed = (
+            [guess] if probability >= (SURE if harmless else GRAVE_SURE) and (harmless or not _answers(context)) else []
+        )
         matter = [intent for intent in sure if intent not in _POLITE]
         answers = [intent for intent in hints if intent in _ANSWERS]
         rest = [intent for intent in hints if intent not in _ANSWERS and intent not in _POLITE]
