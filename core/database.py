@@ -11,6 +11,7 @@ default: a query outside `company()` is an error, not an empty answer.
 import asyncio
 import contextlib
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self, TypeAlias
@@ -196,6 +197,9 @@ async def migrate(url: str, revision: str = "head") -> None:
     await asyncio.to_thread(_migrate, url, revision)
 
 
+_one_alembic_a_process = threading.Lock()  # its `op` and `context` are one per process, not per thread
+
+
 def _migrate(url: str, revision: str) -> None:
     # imported here: only the process that migrates pays for SQLAlchemy
     from alembic import command
@@ -205,7 +209,8 @@ def _migrate(url: str, revision: str) -> None:
     config.set_main_option("script_location", "core:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = url
-    command.upgrade(config, revision)
+    with _one_alembic_a_process:
+        command.upgrade(config, revision)
 
 
 async def _prepare_connection(conn: Any) -> None:

@@ -1,4 +1,4 @@
-"""Companies, numbers, API keys, secrets, conversations and health on a real database; foreign companies find nothing."""
+"""Companies, numbers, keys, secrets, conversations, health on a real database; foreign companies find nothing."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
