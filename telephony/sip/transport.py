@@ -1,13 +1,14 @@
 """The UDP socket of a SIP element: a thin shell that joins datagrams, the transaction layer and the loop's timers."""
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 import structlog
 
-from core.errors import DeadlineExceeded, Unavailable
+from core.errors import ConfigurationError, DeadlineExceeded, Unavailable
 from telephony.rtp.ports import datagram_endpoint
 from telephony.sip.message import (
     Fault,
@@ -62,6 +63,17 @@ class SipUser(Protocol):
         ...
 
 
+def _check_address(host: str, advertised_host: str) -> None:
+    """SDP needs an address that peers can send to: a wildcard would read as "on hold" there."""
+    for text in filter(None, (host, advertised_host)):
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            raise ConfigurationError(f"the SIP address {text!r} is no IP address: give one, not a name") from None
+    if address.is_unspecified:
+        raise ConfigurationError(f"SIP bound to {host} must say which address peers reach it at: set advertised_host")
+
+
 class Pending:
     """A client transaction as a stream of responses: iterate until the final one. DeadlineExceeded when none comes."""
 
@@ -110,6 +122,7 @@ class SipTransport:
 
     async def start(self, host: str, port: int, advertised_host: str = "") -> None:
         """port 0 takes any free one. advertised_host: what Via, Contact and SDP say, where it differs."""
+        _check_address(host, advertised_host)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:

@@ -251,15 +251,7 @@ class UserAgent:
     def _is_merged(self, request: SipRequest) -> bool:
         """The same INVITE by two ways (section 8.2.2.2): a fork upstream came together again here."""
         identity = request.call_id, request.from_tag, request.get("CSeq")
-        return any(
-            (
-                known.transaction.request.call_id,
-                known.transaction.request.from_tag,
-                known.transaction.request.get("CSeq"),
-            )
-            == identity
-            for known in self._invites.values()
-        )
+        return any(known.identity == identity for known in self._invites.values())
 
     def _authenticated(self, transaction: ServerTransaction, server: DigestServer) -> bool:
         request, now_s = transaction.request, asyncio.get_running_loop().time()

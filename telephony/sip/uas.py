@@ -83,6 +83,11 @@ class IncomingInvite:
     def early_key(self) -> DialogKey:
         return self._request.call_id, self.local_tag, self._request.from_tag
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """The same for one INVITE that came by two ways (RFC 3261 section 8.2.2.2)."""
+        return self._request.call_id, self._request.from_tag, self._request.get("CSeq")
+
     def cancel(self) -> None:
         """CANCEL came: 487 unless the final response has been sent."""
         if not self._cancelled.is_set():

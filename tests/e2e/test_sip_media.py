@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import uvloop
 
-from core.errors import Unavailable
+from core.errors import ConfigurationError, Unavailable
 from telephony.codecs import pcma
 from telephony.media_clock import MediaClock
 from telephony.rtp.packet import read_reports, read_rtp, write_rtp
@@ -17,7 +17,7 @@ from telephony.rtp.ports import QUARANTINE_S, PortPool
 from telephony.sip.message import SipRequest
 from telephony.sip.sdp import SrtpMode
 from telephony.sip.trunk import LOOPBACK, SourcePolicy
-from telephony.sip.ua import SipClient
+from telephony.sip.ua import SipClient, SipServer
 from telephony.sip.uac import CallRefused
 from tests.e2e.sip_bench import DialPlan, RawPeer, running_server, tone, tone_share, until
 from voice.ports import AudioIn
@@ -188,6 +188,13 @@ def test_a_port_rests_after_its_call() -> None:
 def test_a_range_without_a_pair_is_refused() -> None:
     with pytest.raises(ValueError, match="widen"):
         PortPool("127.0.0.1", (5001, 5001))
+
+
+@pytest.mark.parametrize(("host", "advertised"), [("0.0.0.0", ""), ("localhost", ""), ("0.0.0.0", "sip.example")])
+async def test_an_address_that_peers_cannot_use_is_refused_at_start(host: str, advertised: str) -> None:
+    server = SipServer(host, 0, DialPlan())
+    with pytest.raises(ConfigurationError, match="address"):
+        await server.start(advertised)
 
 
 def test_short_calls_under_uvloop_leave_nothing_behind() -> None:
