@@ -403,3 +403,29 @@ def test_lexicons_are_prepared_once(ear: RuleUnderstander) -> None:
     hear(ear, "стрижка")
     assert _fastest(ear, "стрижка") < 0.003
     assert MINT is not LOTUS
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "day", "moment"),
+    [
+        ("запишите в четверк в восимнадцать тридцать", 3, time(18, 30)),
+        ("в пятнецу в пять", 4, time(17)),
+        ("на понидельник в десять", 7, time(10)),
+        ("двадцатово декабря в три", 20, time(15)),
+        ("в суботту на шестнацать тридцать", 5, time(16, 30)),
+        ("завтро часика в три", 2, time(15)),
+    ],
+)
+def test_words_that_a_recogniser_spoilt(ear: RuleUnderstander, spoilt: str, day: int, moment: time) -> None:
+    heard = hear(ear, spoilt)
+    assert heard.day is not None
+    assert heard.time is not None
+    assert (heard.day.first.day, heard.time.at) == (day, moment)
+
+
+@pytest.mark.parametrize(
+    "text", ["Мужская. Без бороды.", "Приду часов в двенадцать.", "Волосы короткие.", "а как с ней связаться"]
+)
+def test_a_guess_never_changes_the_course_of_a_call(ear: RuleUnderstander, text: str) -> None:
+    grave = {Intent.CANCEL, Intent.CANCEL_PART, Intent.CONFIRM_VISIT, Intent.AFFIRM, Intent.HUMAN, Intent.COMPLAINT}
+    assert not grave & set(hear(ear, text).intents)

@@ -17,6 +17,7 @@ from agent.language.ru.people import FoundName, NameFinder, find_age, find_peopl
 from agent.language.ru.phones import MIN_UNASKED, DigitRun, as_phone, correct_digits, find_runs
 from agent.language.ru.service_words import load_service_words
 from agent.language.ru.services import ServiceMatcher
+from agent.language.ru.spelling import Speller
 from agent.language.ru.staff import FoundStaff, StaffMatcher, any_staff
 from agent.language.ru.time_items import TimeItem
 from agent.language.ru.times import TimeScene, find_times
@@ -60,6 +61,7 @@ class RussianReader:
         self._morph = morphology
         self._service_words = load_service_words()
         self._name_words = load_name_words()
+        self._speller = Speller(morphology.known)
         self._names = NameFinder(morphology, self._name_words)
         self._intents = IntentReader(morphology) if intents else None
 
@@ -74,6 +76,7 @@ class RussianReader:
     def read(
         self, tokens: tuple[Token, ...], raw: str, salon: SalonWords, context: Context, at: datetime
     ) -> Understood:
+        tokens = self._speller.repair(tokens)
         facts, slots = self.facts(tokens, raw, salon, context, at)
         if self._intents is None:
             return facts
