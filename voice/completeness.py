@@ -1,8 +1,13 @@
 """The end of a turn by its words, from the same understanding that the dialogue uses."""
 
+import structlog
+
 from agent.model import Expect, Turn, TurnKind
 from agent.understanding import Context, Intent, Lexicon, Understander
 from core.clock import Clock
+from voice.ports import TurnCompleteness
+
+log = structlog.get_logger(__name__)
 
 _NOTHING_TO_ADD = frozenset({Intent.AFFIRM, Intent.DENY})
 
@@ -42,3 +47,24 @@ class PatientCompleteness:
 
     def definite(self, text: str, expect: Expect) -> bool:
         return False
+
+
+class SafeCompleteness:
+    """Around another one: a fault in understanding costs patience, not the call."""
+
+    def __init__(self, inner: TurnCompleteness) -> None:
+        self._inner = inner
+
+    def complete(self, text: str, expect: Expect) -> bool:
+        try:
+            return self._inner.complete(text, expect)
+        except Exception as fault:
+            log.warning("voice.completeness_failed", fault=type(fault).__name__)
+            return True
+
+    def definite(self, text: str, expect: Expect) -> bool:
+        try:
+            return self._inner.definite(text, expect)
+        except Exception as fault:
+            log.warning("voice.completeness_failed", fault=type(fault).__name__)
+            return False

@@ -43,6 +43,7 @@ class Ears:
         self._stream: DetectorStream | None = detector.open_stream(rate_hz)
         self._faults = 0
         self._loud_unheard_ms = 0
+        self._deaf_after_ms = timings.DEAF_CHECK_MS
         self.reopened = 0
 
     def feed(self, frame: bytes) -> Detection:
@@ -57,10 +58,14 @@ class Ears:
             return _SILENT
         if detection.speech or detection.level_dbfs < max(detection.noise_dbfs + _LOUD_OVER_FLOOR_DB, -45.0):
             self._loud_unheard_ms = 0 if detection.speech else max(0, self._loud_unheard_ms - FRAME_MS)
+            if detection.speech:
+                self._deaf_after_ms = timings.DEAF_CHECK_MS
         else:
             self._loud_unheard_ms += FRAME_MS
-            if self._loud_unheard_ms >= timings.DEAF_CHECK_MS:
+            if self._loud_unheard_ms >= self._deaf_after_ms:
                 self._loud_unheard_ms = 0
+                # A dryer is loud and no speech: if a fresh detector says so too, it is asked ever more seldom.
+                self._deaf_after_ms *= 2
                 self._reopen()
         return detection
 
@@ -181,4 +186,5 @@ class Listener:
             stream = None
         hearing = Hearing(stream, on_reading, self._spawn)
         hearing.feed(b"".join(self._pre_roll), end_ms, voiced_ms)
+        hearing.last_decode_end_ms = end_ms
         return hearing

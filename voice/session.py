@@ -6,6 +6,7 @@ changes what was said and heard happens in one order.
 """
 
 import asyncio
+import traceback
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from voice.aiter import close_iterator
 from voice.answering import Answering
 from voice.call_log import CallLog, NoMetrics
 from voice.closing import Closing
+from voice.completeness import SafeCompleteness
 from voice.echo import EchoGate
 from voice.exchange import TurnTimes
 from voice.idle import IdlePolicy
@@ -112,7 +114,7 @@ class CallSession:
         )
         self._turns = TurnTaking(
             call=self,
-            completeness=line.completeness,
+            completeness=SafeCompleteness(line.completeness),
             listener=self._listener,
             answering=self._answering,
             speaker=self._speaker,
@@ -141,6 +143,8 @@ class CallSession:
                 reader.cancel()
                 watcher.cancel()
                 self._stop_everything()
+        except* Exception as faults:
+            self._broken(faults.exceptions[0])
         finally:
             self._group = None
             self._stop_everything()
@@ -153,6 +157,16 @@ class CallSession:
         )
         self._log.ended(self._now_ms(), summary)
         return summary
+
+    def _broken(self, fault: BaseException) -> None:
+        """A fault of our own: the call cannot go on, but it is closed and filed. Exception texts may be personal."""
+        while isinstance(fault, BaseExceptionGroup):
+            fault = fault.exceptions[0]
+        frame = traceback.extract_tb(fault.__traceback__)[-1]
+        log.error("voice.call_failed", fault=type(fault).__name__, at=f"{frame.filename}:{frame.lineno}")
+        self._log.error(self._now_ms(), "session", type(fault).__name__)
+        self._leg.hang_up()
+        self._closing.hung_up(HangUpReason.FAILED)
 
     def _begin(self) -> None:
         if self._memory is not None:
@@ -209,10 +223,6 @@ class CallSession:
                         break
                     case _:
                         pass
-        except Exception as fault:
-            log.exception("voice.call_failed", fault=type(fault).__name__)
-            self._log.error(self._now_ms(), "session", type(fault).__name__)
-            self._leg.hang_up()
         finally:
             await close_iterator(events)
         self._closing.hung_up(HangUpReason.FAILED)

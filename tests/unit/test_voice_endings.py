@@ -370,3 +370,42 @@ def test_the_conversation_has_the_id_of_its_call() -> None:
 
     call = place(answers(SHORT), script)
     assert call.desk.opened_conversations[0].id == UUID(int=7)
+
+
+def test_a_fault_in_understanding_costs_patience_not_the_call() -> None:
+    class Broken:
+        def complete(self, text: str, expect: Expect) -> bool:
+            raise ZeroDivisionError
+
+        def definite(self, text: str, expect: Expect) -> bool:
+            raise ZeroDivisionError
+
+    def script(call: Call) -> None:
+        assert call.desk.line is not None
+        call.desk.line = replace(call.desk.line, completeness=Broken())
+        call.leg.says(3500, ASK)
+        call.leg.leaves(9000)
+
+    assert ("agent", SHORT.text) in place(answers(SHORT), script).history
+
+
+class Cursed(str):
+    """A text that no code of ours expects."""
+
+    __slots__ = ()
+
+    def strip(self, chars: str | None = None, /) -> str:
+        raise ZeroDivisionError
+
+
+def test_a_fault_of_our_own_closes_and_files_the_call() -> None:
+    def script(call: Call) -> None:
+        call.leg.says(3500, ASK)
+        call.recognizer.final_says = Cursed("слово")
+        call.leg.leaves(60_000)
+
+    call = place(answers(SHORT), script)
+    assert call.summary is not None
+    assert call.summary.ended_by.value == "failed"
+    assert call.summary.outcome == "info"
+    assert {"where": "session", "what": "ZeroDivisionError"} in call.timeline.of(EventKind.ERROR)

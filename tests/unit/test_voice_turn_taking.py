@@ -4,7 +4,9 @@ import pytest
 
 from agent.model import Expect, Say, TurnKind
 from core.timeline import EventKind
+from media_models.ports import Detection
 from tests.simulators.voice_fakes import Call, answers, place
+from voice.listener import Ears
 
 STORY = Say(
     "Мужская стрижка стоит тысячу пятьсот рублей и длится примерно сорок минут. "
@@ -385,3 +387,20 @@ def test_a_yes_over_the_end_of_the_question_is_its_answer() -> None:
     call = place(answers(QUESTION, SHORT), script)
     assert caller_lines(call) == [ASK, "да"]
     assert call.history[-1] == ("agent", SHORT.text)
+
+
+def test_a_dryer_is_not_taken_for_a_deaf_detector_again_and_again() -> None:
+    ears = Ears(LoudNoSpeech(), 8000)
+    for _ in range(60 * 50):
+        ears.feed(bytes(320))
+    assert ears.reopened <= 5
+
+
+class LoudNoSpeech:
+    name = "loud"
+
+    def open_stream(self, rate_hz: int) -> "LoudNoSpeech":
+        return self
+
+    def feed(self, frame: bytes) -> Detection:
+        return Detection(False, 0.0, -30.0, -60.0)
