@@ -162,9 +162,8 @@ async def report(
     print(
         f"machine     {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.system()}"
     )
-    print(
-        f"versions    Python {platform.python_version()}, PostgreSQL {server}, asyncpg {version('asyncpg')}, uvloop {version('uvloop')}"
-    )
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("asyncpg", "uvloop"))
+    print(f"versions    Python {platform.python_version()}, PostgreSQL {server}, {libraries}")
     print(f"crowd       {options.attempts} attempts, {options.masters} masters, {options.connections} connections, "
           f"fsync {'on' if options.durable else 'off'}")  # fmt: skip
     print(f"answers     {booked} booked, {taken} slot taken, {len(results) - booked - taken} other")
