@@ -17,6 +17,7 @@ from core.errors import InvalidInput
 from core.money import Money
 from core.phone import Phone
 from crm.company_fields import Fields, clock, day, hours, known, moment, phone, texts, whole
+from crm.company_slug import slug_of
 from crm.model import (
     Booking,
     BookingId,
@@ -38,7 +39,7 @@ from crm.model import (
 )
 from crm.profile import RULE_NAMES, check_rules
 from crm.schedule import DayHours, Span, StaffSchedule
-from crm.slots import part_options
+from crm.slot_book import part_options
 
 ROOTS = ("fixture", "company")
 _MAX_AGE = re.compile(r"\(до (\d{1,2}) лет\)")
@@ -121,12 +122,6 @@ def shifted(file: CompanyFile, to: date) -> CompanyFile:
         certificates=tuple(replace(c, valid_until=c.valid_until + move) for c in file.certificates),
         bookings=tuple(replace(b, start=b.start + move, end=b.end + move) for b in file.bookings),
     )
-
-
-def slug_of(name: str) -> str:
-    """«Мята» becomes myata."""
-    latin = "".join(_LATIN.get(letter, letter) for letter in name.casefold())
-    return re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:63] or "salon"
 
 
 def _profile(root: Fields) -> SalonProfile:
@@ -386,17 +381,3 @@ def _bookings(
 
 def _monday(of: date) -> date:
     return of - timedelta(days=of.weekday())
-
-
-_LATIN = dict(zip("абвгдезийклмнопрстуфыэё", "abvgdeziyklmnoprstufyee", strict=True)) | {
-    "ж": "zh",
-    "х": "kh",
-    "ц": "ts",
-    "ч": "ch",
-    "ш": "sh",
-    "щ": "sch",
-    "ъ": "",
-    "ь": "",
-    "ю": "yu",
-    "я": "ya",
-}

@@ -21,7 +21,7 @@ from crm.model import (
     VisitPart,
 )
 from crm.schedule import StaffSchedule, local_day, to_minute, working_minutes
-from crm.slots import Busy, PartOption, SlotBook, part_options
+from crm.slot_book import Busy, PartOption, SlotBook, part_options
 
 OFFER_GRACE = timedelta(minutes=10)
 """An offer made just outside the lead time is still good when the client has thought about it and said her name."""

@@ -32,7 +32,7 @@ from crm.model import (
 from crm.profile import profile_from_json
 from crm.resources import resource_id
 from crm.schedule import DayHours, Span, StaffSchedule
-from crm.slots import Busy
+from crm.slot_book import Busy
 
 _CATALOGUE = """
 select

@@ -27,7 +27,8 @@ from crm.model import (
     VisitPart,
 )
 from crm.schedule import DayHours, Span, StaffSchedule, working_intervals
-from crm.slots import Busy, SlotBook, find_plans
+from crm.slot_book import Busy, SlotBook
+from crm.slots import find_plans
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 BERLIN = ZoneInfo("Europe/Berlin")
