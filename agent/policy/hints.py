@@ -16,6 +16,8 @@ _BOOKS = re.compile(r"\b(запиш\w*|записать\w*|запись|book|app
 _OTHER = re.compile(r"\b(друг(?:ую|ая|ой)|не (?:эту|ту|эта|та)|another one|the other)\b")
 _CALL_ME = re.compile(r"\b(перезвоните|перезвони|наберите меня|call me back)\b")
 _DISCOUNT = re.compile(r"\b(скидк\w*|акци[яийю]\w*|дешевле|промокод\w*|discount|cheaper)\b")
+_HAS = re.compile(r"\b(записана|записан|у меня (?:есть )?запись|моя запись|i have (?:a|an) (?:booking|appointment))\b")
+_CONFIRMS = re.compile(r"\b(подтвердить|подтверждаю|confirm)\b[^.?!]*\b(запись|визит|visit|booking|appointment)\b")
 _NEAREST = re.compile(r"\b(ближайш\w+|поскорее|как можно (?:скорее|раньше)|soonest|as soon as possible|earliest)\b")
 _TROUBLE = re.compile(
     r"\b(забол\w+|боле[ею]т\w*|температур\w+|больниц\w+|травм\w+|авари\w+|умер\w*|похорон\w*|скор(?:ая|ую)|ill|sick|hospital|accident)\b"
@@ -38,6 +40,16 @@ def wants_call_back(text: str) -> bool:
 
 def asks_discount(text: str) -> bool:
     return _DISCOUNT.search(text.lower()) is not None
+
+
+def has_booking(text: str) -> bool:
+    """«я у вас записана», «у меня запись»: speaks of a booking that exists."""
+    return _HAS.search(text.lower()) is not None
+
+
+def confirms_booking(text: str) -> bool:
+    """«хочу подтвердить запись»"""
+    return _CONFIRMS.search(text.lower()) is not None
 
 
 def nearest(text: str) -> bool:

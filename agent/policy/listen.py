@@ -71,8 +71,9 @@ def _goal(state: DialogueState, view: View) -> DialogueState:
 
 
 def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
-    if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
-        return goal
+    special = _special_goal(state, view)
+    if special is not None:
+        return special
     for intent in view.heard.intents:
         match intent:
             case Intent.LATE:
@@ -86,7 +87,8 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
             case Intent.CANCEL_PART if state.goal is not Goal.BOOK:
                 return Goal.CHANGE
             case Intent.ADD_SERVICE if state.goal is Goal.NONE and view.heard.services:
-                return Goal.CHANGE if state.written or state.bookings else Goal.BOOK
+                existing = state.written or state.bookings or hints.has_booking(view.heard.text)
+                return Goal.CHANGE if existing else Goal.BOOK
             case Intent.WAITLIST:
                 return Goal.WAITLIST
             case Intent.BOOK | Intent.ASK_SLOTS | Intent.ASK_ANY_TIME | Intent.CHILD:
@@ -97,6 +99,14 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
             case _:
                 continue
     return _implied_goal(state, view)
+
+
+def _special_goal(state: DialogueState, view: View) -> Goal | None:
+    """What the words mean only at this point of the talk."""
+    if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
+        return goal
+    confirms = hints.confirms_booking(view.heard.text) or (view.hears(Intent.CONFIRM_VISIT) and not state.written)
+    return Goal.REMIND if state.goal is Goal.NONE and confirms else None
 
 
 def _mid_booking(state: DialogueState, view: View) -> bool:

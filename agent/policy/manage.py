@@ -12,7 +12,7 @@ from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
-from agent.policy.timetable import apologise, search_and_offer
+from agent.policy.timetable import apologise, declined, search_and_offer
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
 from agent.tools import Ok, Paperwork, ToolResult, is_slot_gone
 from agent.understanding import DayWish, Intent, TimeWish
@@ -118,6 +118,30 @@ def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueS
     if day is None and moment is None and shift is not None:
         wish = replace(wish, time=shift)  # «перенесите на попозже»
     return replace(state, wish=wish)
+
+
+def write_confirmation(booking: Booking) -> Use:
+    """«приду»: the booking's status says so from now on."""
+    papers = Paperwork(Outcome.CONFIRMED)
+
+    def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
+        if isinstance(result, Written):
+            return replace(
+                before,
+                goal=Goal.NONE,
+                outcome=Outcome.CONFIRMED,
+                written=(*before.written, Goal.REMIND),
+                answered=(*before.answered, "confirmed"),
+            )
+        return replace(before, goal=Goal.NONE).tell("crm_down")
+
+    return Use("confirm_visit", lambda tools: tools.confirm_visit(booking.id, papers), absorb)
+
+
+def confirm(view: View) -> Move | None:
+    """She called to say that she will come: the reminder's last step without the reminder."""
+    state, booking = view.state, view.state.target_booking()
+    return write_confirmation(booking) if state.goal is Goal.REMIND and booking is not None else None
 
 
 def no_bookings(view: View) -> Move | None:
@@ -284,9 +308,11 @@ def change(view: View) -> Move | None:
     if new is None:
         return Ask((view.say.ask_change(booking),), Question.SERVICE, Expect.SERVICE, state)
     start = view.salon.local(booking.start)
+    day = state.wish.day or DayWish(start.date(), start.date(), "")
+    same_day = day.first <= start.date() <= day.last
+    moment = state.wish.time or (TimeWish(at=start.time()) if same_day and not state.wish.any_time else None)
     wish = replace(
-        state.wish, services=tuple(Wanted(s, (s,)) for s in new), staff=(booking.staff_id,),
-        day=DayWish(start.date(), start.date(), ""), time=TimeWish(at=start.time()), any_time=False,
+        state.wish, services=tuple(Wanted(s, (s,)) for s in new), staff=(booking.staff_id,), day=day, time=moment
     )  # fmt: skip
     return search_and_offer(replace(view, state=replace(state, wish=wish)), new)
 
@@ -369,6 +395,8 @@ def _check_slack(view: View, booking: Booking, minutes: int) -> Move:
     return Use("find_slots", lambda tools: tools.find_slots(query), absorb)
 
 
+FIND: tuple[Rule, ...] = (know_bookings, find_target, no_bookings, confirm)
+"""To the one booking that is meant, for a person who confirms it of her own accord."""
 RULES: tuple[Rule, ...] = (
     know_bookings,
     apologise,
@@ -376,6 +404,7 @@ RULES: tuple[Rule, ...] = (
     no_bookings,
     late,
     cancel,
+    declined,
     change,
     ask_new_time,
     search_new_time,

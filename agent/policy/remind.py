@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.model import Channel, Expect, TurnKind
-from agent.policy.manage import know_bookings
-from agent.policy.moves import Ask, Move, Use, View
+from agent.policy.manage import FIND, know_bookings, write_confirmation
+from agent.policy.moves import Ask, Move, View, first_move
 from agent.policy.people import identify
-from agent.state import DialogueState, Goal, Question
-from agent.tools import Paperwork
+from agent.state import Goal, Question
 from agent.understanding import Intent
-from crm.model import BookingStatus, Outcome, WriteResult, Written
+from crm.model import BookingStatus, Outcome
 
 REMIND_WITHIN = timedelta(hours=36)
 
@@ -37,23 +36,12 @@ def open_call(view: View) -> Move | None:
 
 def remind(view: View) -> Move | None:
     state, booking = view.state, view.state.target_booking()
-    if state.goal is not Goal.REMIND or booking is None:
+    if state.goal is not Goal.REMIND:
         return None
+    if booking is None or state.question not in (Question.ARE_YOU, Question.WILL_YOU_COME):
+        return first_move(FIND, view)
     if view.hears(Intent.CONFIRM_VISIT) or (state.question is Question.WILL_YOU_COME and view.hears(Intent.AFFIRM)):
-        papers = Paperwork(Outcome.CONFIRMED)
-
-        def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
-            if isinstance(result, Written):
-                return replace(
-                    before,
-                    goal=Goal.NONE,
-                    outcome=Outcome.CONFIRMED,
-                    written=(*before.written, Goal.REMIND),
-                    answered=(*before.answered, "confirmed"),
-                )
-            return replace(before, goal=Goal.NONE).tell("crm_down")
-
-        return Use("confirm_visit", lambda tools: tools.confirm_visit(booking.id, papers), absorb)
+        return write_confirmation(booking)
     if state.question is Question.ARE_YOU and view.hears(Intent.DENY, Intent.WRONG_NUMBER):
         state = replace(state, goal=Goal.NONE, target=None, bookings=None, outcome=Outcome.WRONG_NUMBER)
         return Ask((view.say.wrong_person(),), Question.NONE, Expect.FREE, state)

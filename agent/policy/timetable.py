@@ -10,6 +10,7 @@ from agent.policy.stages import Stage
 from agent.policy.visit import services
 from agent.state import DialogueState, Question, Search
 from agent.tools import Ok, ToolResult
+from agent.understanding import Intent
 from crm.model import Plan, ServiceId, StaffId
 
 
@@ -92,6 +93,8 @@ def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     again = (view.state.question is Question.OFFER and bool(view.state.offers)) or "sorry" in state.answered
     state = replace(state, offers=plans, suggested_staff=staff_in(plans))
     lines = view.say.offer(plans, stage, state.wish, again=again)
+    if view.state.offers and view.hears(Intent.AFFIRM) and len(plans) > 1 and not state.answered:
+        lines = (view.say.which_offer(plans),)  # a yes to two times
     return Ask(lines, Question.OFFER, Expect.CHOICE if len(plans) > 1 else Expect.YES_NO, state)
 
 

@@ -1,5 +1,5 @@
-"""English wording of a visit, for a caller who switches to English. The same facts as in Russian; services are translated
-where the salon's own list gives no English name."""
+"""English wording of a visit, for a caller who switches to English. The same facts as in Russian; services are
+translated where the salon's own list gives no English name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -177,6 +177,10 @@ class EnglishVisits:
             who = " and ".join(self._staff(p.staff_id) for p in plan.parts)
             pieces.append(f"{self._day(plan.start)} {self._at(plan.start)} with {who}, {self._price(plan.price)}")
         return (f"{lead} {', or '.join(pieces)}. {'Does it suit you?' if len(plans) == 1 else 'Which one?'}",)
+
+    def which_offer(self, plans: Sequence[Plan]) -> str:
+        pieces = [f"{self._at(p.start)} with {self._staff(p.parts[0].staff_id)}" for p in plans]
+        return f"Which one: {' or '.join(pieces)}?"
 
     def nothing_free(self, wish: VisitWish) -> str:
         if wish.day is not None:

@@ -215,6 +215,16 @@ class RussianVisits:
             previous_day, previous_staff, previous_price = day, staff, price
         return ", или ".join(pieces)
 
+    def which_offer(self, plans: Sequence[Plan]) -> str:
+        return f"Записать {' или '.join(self._when_and_who(plan, plans) for plan in plans)}?"
+
+    def _when_and_who(self, plan: Plan, plans: Sequence[Plan]) -> str:
+        same_day = len({self.salon.local(p.start).date() for p in plans}) == 1
+        same_staff = len({tuple(part.staff_id for part in p.parts) for p in plans}) == 1
+        day = "" if same_day else f"{self._day(plan.start, 'на')}, "
+        who = "" if same_staff else f" {self.phrases.to_master(self._staff(plan.parts[0].staff_id))}"
+        return f"{day}{self.phrases.say_time(self.salon.local(plan.start).time(), preposition='на')}{who}"
+
     def nothing_free(self, wish: VisitWish) -> str:
         if wish.day is not None:
             day = self.phrases.say_period(wish.day.first, wish.day.last, self.today)
