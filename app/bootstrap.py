@@ -13,7 +13,7 @@ import structlog
 from fastapi import APIRouter
 from redis.asyncio import Redis
 
-from agent.language.ru.spoken import to_speech
+from agent.language.speech import to_speech
 from agent.language.understander import RuleUnderstander
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
@@ -138,7 +138,7 @@ async def build_salon(runtime: Runtime, clock: Clock) -> AsyncIterator[SalonTool
         book=book,
         clock=clock,
         brain=ScriptedBrain(understander, Catalogue()),
-        spoken_form=lambda text, language: to_speech(text),
+        spoken_form=to_speech,
     )
     try:
         yield SalonTools(journal, desk, book, understander, agent)
