@@ -1,20 +1,18 @@
-"""Bookings that exist: find the one that is meant; move, cancel, change its services, or take a late notice."""
+"""Bookings that exist: move, cancel, change their services, confirm. Which one is meant: policy.whichone."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from agent.model import Expect
 from agent.policy import hints
-from agent.policy import search as find
 from agent.policy.booking import says_yes
+from agent.policy.late import late
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
-from agent.policy.people import identify
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
 from agent.policy.timetable import apologise, declined, search_and_offer
+from agent.policy.whichone import find_target, know_bookings, no_bookings, other_parts, several_masters
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
-from agent.tools import Ok, Paperwork, ToolResult, is_slot_gone
+from agent.tools import Paperwork, is_slot_gone
 from agent.understanding import DayWish, Intent, TimeWish
 from crm.model import (
     Booking,
@@ -34,90 +32,6 @@ from crm.model import (
 
 def manage(view: View) -> Move | None:
     return first_move(RULES, view)
-
-
-# --- which booking ---------------------------------------------------------------------------------------------
-
-
-def know_bookings(view: View) -> Move | None:
-    state = view.state
-    if state.caller.client_id is None:
-        return identify(view)
-    if state.bookings is not None:
-        return None
-    client_id = state.caller.client_id
-
-    def absorb(before: DialogueState, result: ToolResult[tuple[Booking, ...]]) -> DialogueState:
-        if isinstance(result, Ok):
-            return replace(before, bookings=result.value)
-        return before.tell("crm_down")
-
-    return Use("bookings_of_client", lambda tools: tools.bookings_of(client_id), absorb)
-
-
-def find_target(view: View) -> Move | None:
-    state = view.state
-    if state.target_booking() is not None:
-        return None
-    open_ones = movable(view)
-    if not open_ones:
-        return None
-    matching = meant(open_ones, view)
-    if len(matching) == 1:
-        return Note(with_target(state, matching[0], view))
-    lines = (view.say.which_booking(matching or open_ones, again=state.question is Question.WHICH_BOOKING),)
-    return Ask(lines, Question.WHICH_BOOKING, Expect.CHOICE, state)
-
-
-def movable(view: View) -> tuple[Booking, ...]:
-    """Visits that have not begun; for a late notice also one that began a moment ago."""
-    grace = timedelta(hours=1) if view.state.goal is Goal.LATE else timedelta()
-    bookings = tuple(b for b in view.state.bookings or () if b.start + grace > view.now)
-    if view.state.goal is Goal.LATE:
-        return tuple(b for b in bookings if view.salon.local(b.start).date() == view.today)
-    return bookings
-
-
-def meant(bookings: tuple[Booking, ...], view: View) -> tuple[Booking, ...]:
-    """Those that agree with every detail the person gave about the booking; details that fit none are no reference."""
-    heard = view.heard
-    if heard.choice is not None and view.state.question is Question.WHICH_BOOKING:
-        return (bookings[heard.choice],) if -len(bookings) <= heard.choice < len(bookings) else bookings
-    day, moment = heard.booked_day, heard.booked_time
-    if view.state.goal is not Goal.RESCHEDULE or (view.state.question is Question.WHICH_BOOKING and len(bookings) > 1):
-        day, moment = day or heard.day, moment or heard.time
-    services = {s for m in heard.services if not m.negated for s in m.candidates}
-    staff = {s for m in heard.staff if not m.negated for s in m.candidates}
-    left = bookings
-    tests: tuple[Callable[[Booking], bool], ...] = (
-        lambda b: day is None or day.first <= view.salon.local(b.start).date() <= day.last,
-        lambda b: moment is None or moment.at is None or view.salon.local(b.start).time() == moment.at,
-        lambda b: not staff or b.staff_id in staff,
-        lambda b: not services or bool(services & set(b.service_ids)),
-    )
-    for test in tests:
-        left = tuple(b for b in left if test(b)) or left
-    return left
-
-
-def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueState:
-    """From now on day, time and master mean the new place of this booking; what named the old one is no wish."""
-    heard, start = view.heard, view.salon.local(booking.start)
-    state = replace(state, target=booking.id, search=None, offers=(), chosen=None, read_back=None)
-    if state.goal is not Goal.RESCHEDULE:
-        return state
-    day, moment = heard.day, heard.time
-    names_old_day = heard.booked_day is None and day is not None and day.first == day.last == start.date()
-    if names_old_day and moment is not None and moment.at == start.time():
-        day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
-    staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates if s != booking.staff_id)
-    wish = VisitWish(day=day, time=moment, staff=staff, staff_named=bool(staff), hair_long=state.wish.hair_long)
-    shift = next(
-        (t for t in (moment, heard.booked_time, state.wish.time) if t is not None and (t.later or t.earlier)), None
-    )
-    if day is None and moment is None and shift is not None:
-        wish = replace(wish, time=shift)  # «перенесите на попозже»
-    return replace(state, wish=wish)
 
 
 def write_confirmation(booking: Booking) -> Use:
@@ -142,18 +56,6 @@ def confirm(view: View) -> Move | None:
     """She called to say that she will come: the reminder's last step without the reminder."""
     state, booking = view.state, view.state.target_booking()
     return write_confirmation(booking) if state.goal is Goal.REMIND and booking is not None else None
-
-
-def no_bookings(view: View) -> Move | None:
-    """Nothing to move or cancel under this number."""
-    state = view.state
-    if state.target_booking() is not None or movable(view):
-        return None
-    state = replace(state.tell("no_bookings"), goal=Goal.NONE, target=None)
-    return Ask((view.say.no_bookings(hidden=view.caller is None),), Question.HUMAN, Expect.YES_NO, state)
-
-
-# --- move ------------------------------------------------------------------------------------------------------
 
 
 def new_place(view: View) -> View:
@@ -247,9 +149,6 @@ def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
             return replace(base, goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN, answered=(*state.answered, "unknown"))
 
 
-# --- cancel ----------------------------------------------------------------------------------------------------
-
-
 def cancel(view: View) -> Move | None:
     """One question is read-back and offer to move in one; any answer that does not move cancels."""
     state, booking = view.state, view.state.target_booking()
@@ -271,6 +170,8 @@ def cancel(view: View) -> Move | None:
     if hints.tells_of_trouble(view.heard.text) and not state.has_told("sympathy"):
         lines.append(view.say.sympathy())
         state = state.tell("sympathy")
+    if other_parts(state, booking):
+        lines.append(view.say.whole_visit())
     lines.append(view.say.cancel_or_move(booking, again=state.question is Question.CANCEL_OR_MOVE))
     return Ask(tuple(lines), Question.CANCEL_OR_MOVE, Expect.FREE, replace(state, move_offered=True))
 
@@ -280,13 +181,19 @@ def _write_cancel(view: View, booking: Booking) -> Move:
     text = view.say.cancel_message(booking)
     note = Message(MessageKind.CONFIRMATION, state.caller.phone, text, channel=view.channel)
     unknown = Task(TaskKind.CALLBACK, view.say.task_cancel_unknown(booking), None, state.caller.phone, booking.id)
-    notes = () if view.salon.capabilities.notifies_clients else (note,)
+    rest = other_parts(state, booking)
+    notes = () if view.salon.capabilities.notifies_clients or rest else (note,)
     papers = Paperwork(Outcome.CANCELLED, notes, (), (unknown,))
     return Use("cancel", lambda tools: tools.cancel(booking.id, "client", papers), after_cancel)
 
 
 def after_cancel(state: DialogueState, result: WriteResult) -> DialogueState:
     base = replace(state, agreed=False, goal=Goal.NONE, bookings=None, target=None)
+    booking = state.target_booking()
+    rest = other_parts(state, booking) if booking is not None else ()
+    if isinstance(result, Written) and booking is not None and rest:  # the visit goes as a whole, part by part
+        left = tuple(b for b in state.bookings or () if b.id != booking.id)
+        return replace(state, bookings=left, target=rest[0].id, agreed=True)
     if isinstance(result, Written):
         return replace(
             base,
@@ -295,9 +202,6 @@ def after_cancel(state: DialogueState, result: WriteResult) -> DialogueState:
             answered=(*state.answered, "cancelled"),
         )
     return replace(base, outcome=Outcome.HANDED_TO_ADMIN, answered=(*state.answered, "unknown"))
-
-
-# --- other services in the same visit --------------------------------------------------------------------------
 
 
 def change(view: View) -> Move | None:
@@ -335,73 +239,16 @@ def changed_services(booking: Booking, view: View) -> tuple[ServiceId, ...] | No
     return remembered if remembered and remembered != booking.service_ids else None
 
 
-# --- late ------------------------------------------------------------------------------------------------------
-
-
-def late(view: View) -> Move | None:
-    state, booking = view.state, view.state.target_booking()
-    if state.goal is not Goal.LATE or booking is None:
-        return None
-    minutes = state.late_min
-    if minutes is None and view.heard.late_by is not None:
-        return Note(replace(state, late_min=round(view.heard.late_by.total_seconds() / 60)))
-    if minutes is None and state.question is Question.LATE_BY and (said := hints.bare_number(view.heard.text)):
-        return Note(replace(state, late_min=said))
-    if minutes is None:
-        return Ask((view.say.ask_late_by(),), Question.LATE_BY, Expect.FREE, state)
-    member = view.salon.member(booking.staff_id)
-    name = member.name if member is not None else ""
-    if not state.has_told("late_noted"):
-        text = view.say.late_note(minutes)
-        words = view.say.late_task(minutes, booking)
-        task = Task(
-            TaskKind.MESSAGE_TO_STAFF, words, None, state.caller.phone, booking_id=booking.id, staff_id=booking.staff_id
-        )
-        fits = minutes <= view.salon.rules.late_grace_min
-        papers = Paperwork(Outcome.LATE_NOTICE, (), (task,), (task,))
-        if not fits:
-            return Use("task", lambda tools: tools.task(task), lambda before, _: before.tell("late_noted"))
-
-        def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
-            after = replace(before.tell("late_noted"), outcome=Outcome.LATE_NOTICE)
-            return replace(after, written=(*after.written, Goal.LATE))
-
-        return Use("note", lambda tools: tools.note(booking.id, text, papers), absorb)
-    if minutes <= view.salon.rules.late_grace_min:
-        return Ask((view.say.late_fine(name),), Question.NONE, Expect.FREE, replace(state, goal=Goal.NONE))
-    if state.has_told("late_checked"):
-        text = view.say.late_too_much(name, view.salon.rules.late_grace_min, booking)
-        return Ask((text,), Question.CANCEL_OR_MOVE, Expect.FREE, replace(state, goal=Goal.LATE))
-    return _check_slack(view, booking, minutes)
-
-
-def _check_slack(view: View, booking: Booking, minutes: int) -> Move:
-    """Could the whole service still be done if it began that much later?"""
-    earliest = view.salon.local(booking.start + timedelta(minutes=minutes))
-    latest = earliest + timedelta(minutes=view.salon.rules.grid_min)
-    wish = VisitWish(
-        staff=(booking.staff_id,), day=DayWish(earliest.date(), earliest.date(), ""),
-        time=TimeWish(not_before=earliest.time(), start_by=latest.time()),
-    )  # fmt: skip
-    shifted = replace(view, state=replace(view.state, wish=wish))
-    query = find.ladder(shifted.state, booking.service_ids, shifted)[0].query
-
-    def absorb(before: DialogueState, result: ToolResult[tuple[Plan, ...]]) -> DialogueState:
-        before = before.tell("late_checked")
-        if isinstance(result, Ok) and result.value:
-            return replace(before, goal=Goal.RESCHEDULE, chosen=result.value[0])
-        return before
-
-    return Use("find_slots", lambda tools: tools.find_slots(query), absorb)
-
-
 FIND: tuple[Rule, ...] = (know_bookings, find_target, no_bookings, confirm)
 """To the one booking that is meant, for a person who confirms it of her own accord."""
+
+
 RULES: tuple[Rule, ...] = (
     know_bookings,
     apologise,
     find_target,
     no_bookings,
+    several_masters,
     late,
     cancel,
     declined,

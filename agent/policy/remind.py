@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.model import Channel, Expect, TurnKind
-from agent.policy.manage import FIND, know_bookings, write_confirmation
+from agent.policy.manage import FIND, write_confirmation
 from agent.policy.moves import Ask, Move, View, first_move
 from agent.policy.people import identify
+from agent.policy.whichone import know_bookings
 from agent.state import Goal, Question
 from agent.understanding import Intent
 from crm.model import BookingStatus, Outcome

@@ -137,6 +137,9 @@ class English(EnglishVisits):
     def cancel_or_move(self, booking: Booking, *, again: bool) -> str:
         return f"I see your visit {self._booking(booking)}. Shall I cancel it, or move it to another day?"
 
+    def whole_visit(self) -> str:
+        return "This visit is at several masters; it goes as a whole."
+
     def kept(self) -> str:
         return "Fine, your visit stays. See you!"
 

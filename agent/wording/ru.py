@@ -201,6 +201,9 @@ class Russian(RussianVisits):
             return f"Отменить запись {self._booking(booking, services=False)} или перенести на другой день?"
         return f"Вижу запись {self._booking(booking)}. Отменить или перенести на другой день?"
 
+    def whole_visit(self) -> str:
+        return "Это визит у нескольких мастеров, отменяется он целиком."
+
     def kept(self) -> str:
         return "Хорошо, запись остаётся. Ждём вас!"
 

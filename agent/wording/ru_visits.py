@@ -171,8 +171,8 @@ class RussianVisits:
 
     def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
         lead = "Могу предложить" if again else self._lead(plans, stage, wish)
-        named = self._staff(wish.staff[0]) if wish.staff and stage in (Stage.OTHER_TIME, Stage.OTHER_DAY) else ""
-        options = self._options(plans, self.phrases.at_master(named) if named else "")
+        named = self.phrases.at_master(self._staff(wish.staff[0])) if wish.staff else ""
+        options = self._options(plans, named if named and named in lead and stage is not Stage.COLLEAGUE else "")
         if len(plans) == 1:
             return (f"{lead} {options}. Подойдёт?".strip(),)
         return (f"{lead} {options}. Что удобнее?".strip(),)

@@ -80,6 +80,7 @@ class MemorySalon:
     outcomes: dict[ConversationId, Outcome] = field(default_factory=dict)
     notes: list[tuple[BookingId, str]] = field(default_factory=list)
     wishes: dict[tuple[Any, ...], WriteResult] = field(default_factory=dict)
+    able: Capabilities = field(default_factory=Capabilities)
     down: bool = False
     unknown_next: bool = False
     refuse_next: RefusalReason | None = None
@@ -101,7 +102,7 @@ class MemorySalon:
 
     async def capabilities(self, scope: CompanyScope) -> Capabilities:
         await self._touch("capabilities")
-        return Capabilities()
+        return self.able
 
     async def services(self, scope: CompanyScope) -> Sequence[Service]:
         await self._touch("services")

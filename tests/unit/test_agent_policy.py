@@ -1,6 +1,7 @@
 """The rules of the talk, with the meaning of every line given: what is asked, offered, read back, written, refused."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from crm.model import (
     Booking,
     BookingId,
     BookingStatus,
+    Capabilities,
     Certificate,
     Client,
     ClientId,
@@ -288,6 +290,31 @@ async def test_cancelling_offers_the_move_once_and_accepts_a_no_to_it(known, lis
     assert "перенес" not in said
 
 
+@pytest.mark.parametrize("word", [Intent.CANCEL, Intent.RESCHEDULE])
+async def test_a_visit_at_two_masters_is_one_thing(known, listener, salon, word):
+    put(salon, "B5", "C1", "olga", ["nails"], local(FRIDAY, 16), 90)
+    for key in ("B1", "B5"):
+        salon.bookings[BookingId(key)] = replace(salon.bookings[BookingId(key)], visit_id="V1")
+    listener.means("мою запись", word)
+    said = await known.says("мою запись")
+    if word is Intent.CANCEL:
+        assert "целиком" in said
+        await known.says("да")
+        assert {b.status for b in salon.bookings.values()} == {BookingStatus.CANCELLED}
+        assert len(salon.messages) == 1
+    else:
+        assert [t.kind for t in salon.tasks] == [TaskKind.CALLBACK]
+        assert {b.status for b in salon.bookings.values()} == {BookingStatus.BOOKED}
+
+
+async def test_what_the_crm_cannot_do_goes_to_a_person(known, listener, salon, clock):
+    salon.able = Capabilities(reschedule=False)
+    clock.advance(4000)  # the copy of the salon is old enough to be loaded anew
+    listener.means("перенесите", Intent.RESCHEDULE)
+    assert "перезвонят" in await known.says("перенесите")
+    assert [t.kind for t in salon.tasks] == [TaskKind.CALLBACK]
+
+
 async def test_a_stranger_without_bookings_is_told_so(table, listener, salon):
     listener.means("отмените", Intent.CANCEL)
     assert "записей нет" in await table.says("отмените")
@@ -422,7 +449,8 @@ async def test_a_price_question_invites_once_and_keeps_the_door_open(table, list
 
 async def test_english_from_the_first_english_phrase_to_the_message(table, listener, salon):
     listener.means("a men's haircut tomorrow at one with Igor", Intent.BOOK, language="en",
-                   services=(wants("haircut", "men"),), staff=(names("igor"),), day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
+                   services=(wants("haircut", "men"),), staff=(names("igor"),),
+                   day=on(TOMORROW), time=TimeWish(at=time(13)))  # fmt: skip
     listener.means("Tom Becker", Intent.GIVE_NAME, language="en", name="Tom Becker")
     listener.means("yes", Intent.AFFIRM, language="en")
     for line in ("a men's haircut tomorrow at one with Igor", "Tom Becker", "yes"):
