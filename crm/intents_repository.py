@@ -23,7 +23,8 @@ from crm.model import BookingId, RefusalReason
 from crm.resources import resource_id
 from crm.short_ids import new_marker
 
-_CONFLICTS = frozenset({"DeadlockDetectedError", "SerializationError", "LockNotAvailableError"})
+_CONFLICTS = frozenset({"DeadlockDetectedError", "SerializationError"})
+_LOCKED = "LockNotAvailableError"
 _ATTEMPTS = 3
 
 _LAPSE = """
@@ -56,6 +57,8 @@ class IntentRepository:
             except (asyncpg.ExclusionViolationError, asyncpg.UniqueViolationError):
                 continue  # another session was faster: look again
             except Unavailable as error:
+                if error.facts.get("error") == _LOCKED:
+                    break
                 if error.facts.get("error") not in _CONFLICTS:
                     raise
         return _refused(wish, generation, now)

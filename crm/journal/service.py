@@ -44,7 +44,8 @@ from crm.slots import find_plans, validate_query
 CHANGES_PAGE = 500
 LONG_SEARCH_DAYS = 7
 """Longer searches leave the event loop: a month of a large salon takes 20 ms of processor time."""
-_CONFLICTS = frozenset({"DeadlockDetectedError", "SerializationError", "LockNotAvailableError"})
+_CONFLICTS = frozenset({"DeadlockDetectedError", "SerializationError"})
+_LOCKED = "LockNotAvailableError"
 _ATTEMPTS = 3
 
 T = TypeVar("T")
@@ -282,6 +283,8 @@ class Journal:
                 if written := await self.find_by_marker(scope, marker):
                     return Written(tuple(written))
             except Unavailable as error:
+                if error.facts.get("error") == _LOCKED:
+                    break  # the master's time is being written for seconds: waiting on would cost the caller's patience
                 if error.facts.get("error") not in _CONFLICTS:
                     raise
         return Refused(RefusalReason.SLOT_TAKEN)

@@ -37,6 +37,7 @@ from crm.model import (
     VisitPart,
     Written,
 )
+from crm.resources import resource_id
 from crm.salon_book import DatabaseSalonBook
 from tests.simulators.faulty_crm import Fault, FaultyCrm
 
@@ -227,6 +228,30 @@ async def test_the_exclusion_constraint_stands_behind_the_check(salon: Salon) ->
     go_on.set()
     await task
     assert await booking == Refused(RefusalReason.SLOT_TAKEN)
+
+
+async def test_a_masters_time_is_given_out_one_after_another(salon: Salon) -> None:
+    """Whoever holds the master's lock goes first: the exclusion constraint alone would end crowds in deadlocks."""
+    draft, other = await salon.draft(), await salon.draft(staff="anna")
+    key = resource_id(salon.scope, StaffId("maria"))
+    async with salon.owner.transaction():
+        await salon.owner.execute("select pg_advisory_xact_lock($1)", key)
+        by_desk = asyncio.create_task(salon.desk.book(salon.scope, talk(), draft))
+        by_journal = asyncio.create_task(salon.journal.book(salon.scope, draft, "marker0002"))
+        assert isinstance(await salon.desk.book(salon.scope, talk(), other), Written), "another master is free"
+        await asyncio.sleep(0.2)
+        assert not by_desk.done()
+        assert not by_journal.done()
+        assert await salon.states() == ["confirmed"]
+    results = await asyncio.gather(by_desk, by_journal)
+    assert sorted(type(result).__name__ for result in results) == ["Refused", "Written"]
+
+
+async def test_a_lock_that_never_comes_free_is_an_answer(salon: Salon) -> None:
+    draft = await salon.draft()
+    async with salon.owner.transaction():
+        await salon.owner.execute("select pg_advisory_xact_lock($1)", resource_id(salon.scope, StaffId("maria")))
+        assert await salon.journal.book(salon.scope, draft, "marker0003") == Refused(RefusalReason.SLOT_TAKEN)
 
 
 # --- lost answers ---------------------------------------------------------------------------------------------------
