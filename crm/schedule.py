@@ -169,7 +169,7 @@ def subtract(free: list[tuple[int, int]], busy: list[tuple[int, int]]) -> list[t
 def to_minute(moment: datetime, *, up: bool = False) -> int:
     """Minutes after the epoch, UTC; seconds are cut, or rounded up."""
     seconds = moment.timestamp()
-    return int(-(-seconds // 60) if up else seconds // 60)
+    return -int(-seconds // 60) if up else int(seconds // 60)
 
 
 def from_minute(utc_min: int) -> datetime:

@@ -126,7 +126,7 @@ class DaySearch:
         if query.not_before is not None or query.start_by is not None:
             low = 0 if query.not_before is None else _minute_of(query.not_before)
             high = 1440 if query.start_by is None else _minute_of(query.start_by)
-            mask &= self._where(lambda local: low <= local <= high)
+            mask &= self._between(low, high)
         return mask
 
     def _last_mask(self, length_min: int) -> int:
@@ -135,7 +135,7 @@ class DaySearch:
             return -1
         if length_min not in self._last_masks:
             bound = _minute_of(self.query.done_by)
-            self._last_masks[length_min] = self._where(lambda local: local <= bound, shift=length_min)
+            self._last_masks[length_min] = self._between(0, bound, shift=length_min)
         return self._last_masks[length_min]
 
     def _completable(self, parts: int) -> int:
@@ -264,6 +264,13 @@ class DaySearch:
     @property
     def _everywhere(self) -> int:
         return (1 << ((self.day.end - self.day.start) // self.unit + 1)) - 1
+
+    def _between(self, low_min: int, high_min: int, *, shift: int = 0) -> int:
+        """Positions whose wall clock, so many minutes later, lies between the two, both included."""
+        if self._irregular:
+            return self._where(lambda local: low_min <= local <= high_min, shift=shift)
+        first, last = max(0, -(-(low_min - shift) // self.unit)), (high_min - shift) // self.unit
+        return ((1 << (last - first + 1)) - 1) << first if last >= first else 0
 
     def _where(self, accepts: Callable[[int], bool], *, shift: int = 0) -> int:
         """Positions whose wall clock, so many minutes later, is accepted."""

@@ -1,5 +1,6 @@
 """Slot search: which plans fit a wish. A pure function of the salon's hours, its bookings, the wish and the clock."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -64,15 +65,14 @@ def _busy_by_day(
     result: list[dict[StaffId, list[tuple[int, int]]]] = [{} for _ in days]
     if not days:
         return result
-    origin = days[0].start
+    bounds = [day.start for day in days] + [days[-1].end]
     for item in busy:
         if item.staff_id not in staff or (item.booking_id is not None and item.booking_id in ignored):
             continue
         start, end = to_minute(item.start), to_minute(item.end, up=True)
-        index = max(0, (start - origin) // 1440 - 1)  # a day of clock change is no 1440 minutes long: look one back
-        while index < len(days) and days[index].start < end:
-            if days[index].end > start:
-                result[index].setdefault(item.staff_id, []).append((start, end))
+        index = max(0, bisect_right(bounds, start) - 1)
+        while index < len(result) and bounds[index] < end:
+            result[index].setdefault(item.staff_id, []).append((start, end))
             index += 1
     for day in result:
         for spans in day.values():
