@@ -6,6 +6,7 @@ With nothing set, everything runs embedded: the servers, the journal, the speech
 import difflib
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -80,6 +81,15 @@ class Settings(BaseSettings):
     sip_host: str = Field("127.0.0.1", min_length=1, description="Address on which SIP calls are taken (UDP).")
     sip_port: Port = Field(5060, description="Port of SIP; 0 takes a free one.")
     sip_public_host: str = Field("", description="Address named in SIP and SDP when it is not sip_host (behind NAT).")
+    sip_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.0/8",),
+        description="Networks whose SIP requests are read, separated by commas; others get silence. Trunks besides.",
+    )
+    sip_trunks: SecretStr = Field(
+        SecretStr("[]"),
+        description="Providers as a JSON list: "
+        '[{"name": "zadarma", "host": "sip.zadarma.com", "user": "…", "password": "…", "networks": ["…/24"]}]',
+    )
     rtp_port_min: int = Field(20000, ge=1024, le=65535, description="First UDP port of call audio.")
     rtp_port_max: int = Field(20999, ge=1024, le=65535, description="Last UDP port of call audio.")
 
@@ -131,9 +141,9 @@ class Settings(BaseSettings):
     default_timezone: str = Field("Europe/Moscow", description="Time zone of a company that names none.")
     metrics_enabled: bool = Field(True, description="Answer Prometheus at /metrics.")
 
-    @field_validator("secret_keys", mode="before")
+    @field_validator("secret_keys", "sip_networks", mode="before")
     @classmethod
-    def _split_keys(cls, value: Any) -> Any:
+    def _split_list(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("secret_keys")
@@ -149,6 +159,16 @@ class Settings(BaseSettings):
                     f"key {number} is no Fernet key: make one with `python -c 'from cryptography.fernet import Fernet; "
                     "print(Fernet.generate_key().decode())'`"
                 ) from None
+        return value
+
+    @field_validator("sip_networks")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network} is no network: write it as 203.0.113.0/24") from None
         return value
 
     @field_validator("database_url")
@@ -231,7 +251,7 @@ def _default_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return "" if value == () else str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _variable_of(location: tuple[int | str, ...]) -> str:

@@ -69,7 +69,7 @@ class ConversationHandler:
         conversation = await self._recall(line, info)
         if conversation is None:
             conversation = Conversation(
-                id=_conversation_id(info),
+                id=conversation_id_of(info),
                 scope=line.scope,
                 channel=Channel.PHONE if info.direction is Direction.INBOUND else Channel.PHONE_OUT,
                 caller=Phone.parse(info.caller) if info.caller else None,
@@ -128,7 +128,7 @@ class ConversationHandler:
             await close_iterator(events)
 
 
-def _conversation_id(info: CallInfo) -> ConversationId:
+def conversation_id_of(info: CallInfo) -> ConversationId:
     """A call's id is its conversation's id in text form; a leg that names its calls otherwise gets a new one."""
     try:
         return ConversationId(UUID(info.call_id))

@@ -11,6 +11,7 @@ from agent.ports import Agent
 from agent.stub_brain import StubAgent
 from app.bootstrap import Runtime, SalonTools, build_salon, link_folder, open_runtime
 from app.call_desk import SalonCallDesk
+from app.call_memory import RedisCallMemory
 from app.cli.models import MODELS_FOLDER
 from app.lifeline import Lifeline
 from app.voice_metrics import PrometheusVoiceMetrics
@@ -92,4 +93,5 @@ def _handler(runtime: Runtime, salon: SalonTools, speech: SpeechEngines) -> Conv
         clock=runtime.clock,
         desk=desk,
         metrics=PrometheusVoiceMetrics(runtime.metrics, speech.recognizer.name),
+        memory=RedisCallMemory(runtime.redis),
     )

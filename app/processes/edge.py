@@ -9,6 +9,7 @@ from app.bootstrap import Runtime, link_folder, open_runtime, twilio_stream_url
 from app.known_numbers import KnownNumbers
 from app.lifeline import Lifeline
 from app.recordings import RecordingFiles
+from app.trunks import source_policy, trunks_of
 from core.settings import Settings
 from telephony.link.edge import EdgeLink
 from telephony.media_clock import MediaClock
@@ -52,11 +53,14 @@ def _sip_server(runtime: Runtime, link: EdgeLink, numbers: KnownNumbers, recordi
     def admission(info: CallInfo) -> Admission:
         return Answer() if numbers.answers(info.called) else NO_SUCH_NUMBER
 
+    trunks = trunks_of(settings)
     return SipServer(
         settings.sip_host,
         settings.sip_port,
         link,
         admission=admission,
+        policy=source_policy(settings, trunks),
+        trunks=trunks,
         clock=MediaClock(runtime.metrics.tick_lateness_seconds.observe),
         rtp_ports=(settings.rtp_port_min, settings.rtp_port_max),
         tap_factory=recordings.open,

@@ -4,13 +4,20 @@ import asyncio
 
 import structlog
 
-from app.bootstrap import job_worker, open_runtime
+from app.bootstrap import Runtime, job_worker, open_runtime
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
+from core.errors import AppError
 from core.settings import Settings
+from crm.booking_desk import Desk
+from crm.journal.service import Journal
+from crm.salon_book import DatabaseSalonBook
 from voice.recording.finish import repair_folder
 
 log = structlog.get_logger(__name__)
+
+SWEEP_EVERY_S = 30.0
+"""A booking that the caller was promised to hear about is settled within a minute."""
 
 LOOK_EVERY_S = 1.0
 """A recording is ready about this long after its call has ended."""
@@ -21,12 +28,29 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         recordings = asyncio.create_task(_finish_recordings(settings), name="recordings")
         worker = job_worker(runtime)
         working = asyncio.create_task(worker.run(), name="job worker")
+        sweeping = asyncio.create_task(_settle_bookings(runtime), name="sweep")
         lifeline.announce()
         await stop.wait()
         worker.stop()
         await working
-        recordings.cancel()
-        await asyncio.gather(recordings, return_exceptions=True)
+        for task in (recordings, sweeping):
+            task.cancel()
+        await asyncio.gather(recordings, sweeping, return_exceptions=True)
+
+
+async def _settle_bookings(runtime: Runtime) -> None:
+    """Frees lapsed holds and looks up writes whose end is unknown, for every company, again and again."""
+    book = DatabaseSalonBook(runtime.database, runtime.clock, runtime.outbox)
+    desk = Desk(runtime.database, Journal(runtime.database, runtime.clock), book, runtime.clock)
+    while True:
+        try:
+            unknown = 0
+            for company in await runtime.companies.all():
+                unknown += (await desk.sweep(company.scope)).still_unknown
+            runtime.metrics.booking_unknown.set(unknown)
+        except AppError as error:
+            log.warning("sweep_failed", code=error.code)
+        await asyncio.sleep(SWEEP_EVERY_S)
 
 
 async def _finish_recordings(settings: Settings) -> None:
