@@ -341,6 +341,8 @@ class TwilioStreamServer:
         """True: Twilio has taken the request and ends the stream itself."""
         if self._rest is None or ending.kind is EndingKind.FAILED:
             return False
+        if ending.kind is EndingKind.TRANSFER and not self._base_url:
+            return False  # nobody could be asked what happens when the transfer is not answered
         try:
             if ending.kind is EndingKind.TRANSFER:
                 document = twiml.dial(self._base_url, ending.target, call.leg.info.called)

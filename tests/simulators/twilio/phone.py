@@ -90,6 +90,15 @@ class Phone:
     def agent_has_spoken(self) -> bool:
         return self._last_audible_tick >= 0
 
+    @property
+    def pending_ms(self) -> int:
+        """Of what was said, not on the line yet."""
+        return len(self._pending) // 8
+
+    def heard_until_now(self) -> bytearray:
+        """Mu-law as played, from the start of the call."""
+        return self._record.agent_audio
+
     def say(self, pcm: bytes) -> int:
         """Speaks s16le at 8 kHz behind what is being said; returns the sample at which it starts on the time line."""
         start = max(len(self._record.caller_audio), 0) + len(self._pending)
