@@ -8,18 +8,23 @@ from agent.policy.answers import answer
 from agent.policy.booking import book
 from agent.policy.ending import goodbye, hang_up, invite, offer_help
 from agent.policy.manage import manage
-from agent.policy.moves import Ask, Move, Rule, View, first_move
+from agent.policy.moves import Ask, Finish, Move, Rule, View, first_move
 from agent.policy.opening import greet, greet_late, silence, unclear
 from agent.policy.persons import persons
 from agent.policy.remind import open_call, remind
 from agent.policy.waiting import agreed, waitlist
 from agent.state import Goal, Question
 from agent.understanding import Intent
+from crm.model import Outcome
 
 
 def leaves_first(view: View) -> Move | None:
     """A farewell is stronger than an unfinished wish, and weaker than one voiced in the same breath. Bare thanks to
     a question mean «not now»: no second push, the door stays open."""
+    unmoved = view.state.goal in (Goal.RESCHEDULE, Goal.CHANGE) and view.state.target_booking() is not None
+    if unmoved and view.hears(Intent.BYE) and not _says_more(view) and not view.hears(Intent.AFFIRM):
+        outcome = view.state.outcome or Outcome.INFO
+        return Finish((view.say.kept(), view.say.goodbye(view.state)), outcome, replace(view.state, goal=Goal.NONE))
     if not view.heard.intents or view.state.goal not in (Goal.NONE, Goal.BOOK, Goal.WAITLIST):
         return None
     if view.hears(Intent.BYE) and view.heard.intents[0] in (Intent.BYE, Intent.THANKS):

@@ -18,6 +18,10 @@ _CALL_ME = re.compile(r"\b(перезвоните|перезвони|набер�
 _DISCOUNT = re.compile(r"\b(скидк\w*|акци[яийю]\w*|дешевле|промокод\w*|discount|cheaper)\b")
 _HAS = re.compile(r"\b(записана|записан|у меня (?:есть )?запись|моя запись|i have (?:a|an) (?:booking|appointment))\b")
 _CONFIRMS = re.compile(r"\b(подтвердить|подтверждаю|confirm)\b[^.?!]*\b(запись|визит|visit|booking|appointment)\b")
+_CANNOT = re.compile(
+    r"\bне (?:смогу|сможем|получится|получается|приду|придем|выйдет|успею)\b|\bcan(?:no|')t (?:come|make)"
+)
+_SAME_TIME = re.compile(r"\b(?:в )?(?:это|то|такое) же (?:самое )?время\b|\bsame time\b")
 _NEAREST = re.compile(r"\b(ближайш\w+|поскорее|как можно (?:скорее|раньше)|soonest|as soon as possible|earliest)\b")
 _TROUBLE = re.compile(
     r"\b(забол\w+|боле[ею]т\w*|температур\w+|больниц\w+|травм\w+|авари\w+|умер\w*|похорон\w*|скор(?:ая|ую)|ill|sick|hospital|accident)\b"
@@ -50,6 +54,16 @@ def has_booking(text: str) -> bool:
 def confirms_booking(text: str) -> bool:
     """«хочу подтвердить запись»"""
     return _CONFIRMS.search(text.lower()) is not None
+
+
+def cannot_come(text: str) -> bool:
+    """«ой, не смогу», «не получится»"""
+    return _CANNOT.search(text.lower()) is not None
+
+
+def same_time(text: str) -> bool:
+    """«в это же время»"""
+    return _SAME_TIME.search(text.lower()) is not None
 
 
 def nearest(text: str) -> bool:

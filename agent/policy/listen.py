@@ -47,6 +47,8 @@ def _language(state: DialogueState, heard: Understood) -> DialogueState:
 
 def _goal(state: DialogueState, view: View) -> DialogueState:
     heard = view.heard
+    if _moves_instead(state, view):
+        return replace(state, goal=Goal.RESCHEDULE, agreed=False, question=Question.NONE, wish=kept(state.wish))
     if state.goal is Goal.REMIND and not view.hears(Intent.RESCHEDULE, Intent.CANCEL, Intent.BOOK):
         return state
     goal = _voiced_goal(state, view)
@@ -68,6 +70,19 @@ def _goal(state: DialogueState, view: View) -> DialogueState:
     if goal is Goal.LATE and heard.late_by is not None:
         state = replace(state, late_min=round(heard.late_by.total_seconds() / 60))
     return state
+
+
+def _moves_instead(state: DialogueState, view: View) -> bool:
+    """«давайте на пятницу» to «придёте?» or «отменить или перенести?» names a new place: it is no yes to anything."""
+    heard, booking = view.heard, state.target_booking()
+    if booking is None or state.question not in (Question.CANCEL_OR_MOVE, Question.WILL_YOU_COME):
+        return False
+    if view.hears(Intent.CANCEL, Intent.CONFIRM_VISIT) or hints.puts_off(heard.text) or hints.keeps_booking(heard.text):
+        return False
+    start = view.salon.local(booking.start)
+    other_day = heard.day is not None and not heard.day.first <= start.date() <= heard.day.last
+    other_time = heard.time is not None and heard.time.at != start.time()
+    return other_day or other_time
 
 
 def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
@@ -312,7 +327,9 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
 
 def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     """A new day or time takes the place of the old one; what was ruled out stays ruled out until it is wished for."""
-    heard = view.heard
+    heard, booking = view.heard, state.target_booking()
+    if heard.time is None and booking is not None and hints.same_time(heard.text):
+        wish = replace(wish, time=TimeWish(at=view.salon.local(booking.start).time(), approximate=True))
     if heard.day is not None:
         wish = replace(wish, day=heard.day, other_days=heard.other_days, any_day=False)
     elif heard.any_day or (wish.day is None and hints.nearest(heard.text)):

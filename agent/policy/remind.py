@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.model import Channel, Expect, TurnKind
+from agent.policy import hints
 from agent.policy.manage import FIND, write_confirmation
 from agent.policy.moves import Ask, Move, View, first_move
 from agent.policy.people import identify
@@ -41,12 +42,13 @@ def remind(view: View) -> Move | None:
         return None
     if booking is None or state.question not in (Question.ARE_YOU, Question.WILL_YOU_COME):
         return first_move(FIND, view)
-    if view.hears(Intent.CONFIRM_VISIT) or (state.question is Question.WILL_YOU_COME and view.hears(Intent.AFFIRM)):
+    says_yes = state.question is Question.WILL_YOU_COME and view.hears(Intent.AFFIRM)
+    if (says_yes or view.hears(Intent.CONFIRM_VISIT)) and not hints.cannot_come(view.heard.text):
         return write_confirmation(booking)
     if state.question is Question.ARE_YOU and view.hears(Intent.DENY, Intent.WRONG_NUMBER):
         state = replace(state, goal=Goal.NONE, target=None, bookings=None, outcome=Outcome.WRONG_NUMBER)
         return Ask((view.say.wrong_person(),), Question.NONE, Expect.FREE, state)
-    if state.question is Question.WILL_YOU_COME and view.hears(Intent.DENY):
+    if state.question is Question.WILL_YOU_COME and (view.hears(Intent.DENY) or hints.cannot_come(view.heard.text)):
         return Ask((view.say.cancel_or_move(booking, again=False),), Question.CANCEL_OR_MOVE, Expect.FREE,
                    replace(state, goal=Goal.CANCEL))  # fmt: skip
     return Ask((view.say.reminder(booking),), Question.WILL_YOU_COME, Expect.YES_NO, state)
