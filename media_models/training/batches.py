@@ -86,7 +86,11 @@ class Batches:
                 other = tokens.encode(rng.choice(self.items).text)
                 prompt = [ids.previous, *(other + text_ids if rng.random() < 0.5 else other)[:40]]
             if not text_ids:
-                target = [ids.start, ids.no_speech, ids.end] if rng.random() < 0.6 else [*ids.prefix, ids.no_timestamps, ids.end]
+                target = (
+                    [ids.start, ids.no_speech, ids.end]
+                    if rng.random() < 0.6
+                    else [*ids.prefix, ids.no_timestamps, ids.end]
+                )
             elif rng.random() < 0.25:
                 target = [*ids.prefix, tokens.timestamp(item.start_s), *text_ids, tokens.timestamp(item.end_s), ids.end]
             else:

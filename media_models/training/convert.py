@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctranslate2.specs import WhisperSpec
+from ctranslate2.specs import WhisperSpec  # type: ignore[import-untyped]
 
 from media_models.training.tokens import Tokens
 from media_models.training.train import load_network
@@ -33,7 +33,7 @@ def convert(checkpoint: Path, tokenizer: Path, folder: Path, quantization: str =
     for number, layer in enumerate(spec.decoder.layer):
         fill.block(layer, f"decoder.{number}", cross=True)
     vocabulary = [tokens.tokenizer.id_to_token(number) for number in range(tokens.size)]
-    # CTranslate2 calls a model multilingual exactly when the empty token is in its vocabulary; else language="ru" is refused
+    # CTranslate2 calls a model multilingual exactly when the empty token is in its vocabulary
     vocabulary[0] = ""
     spec.register_vocabulary(vocabulary)
     spec.config.suppress_ids = []
@@ -47,7 +47,13 @@ def convert(checkpoint: Path, tokenizer: Path, folder: Path, quantization: str =
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
     shutil.copy(tokenizer, folder / "tokenizer.json")
-    features = {"feature_size": shape.mels, "sampling_rate": 16_000, "hop_length": 320, "chunk_length": 10, "n_fft": 512}
+    features = {
+        "feature_size": shape.mels,
+        "sampling_rate": 16_000,
+        "hop_length": 320,
+        "chunk_length": 10,
+        "n_fft": 512,
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(features), encoding="utf-8")
     shutil.copy(SHIPPED / "engine.json", folder / "engine.json")
 
@@ -64,7 +70,10 @@ class _Filler:
         rows = [self._weights[f"{name}.weight"] for name in names]
         target.weight = np.concatenate(rows)
         target.bias = np.concatenate(
-            [self._weights.get(f"{name}.bias", np.zeros(len(row), np.float32)) for name, row in zip(names, rows, strict=True)]
+            [
+                self._weights.get(f"{name}.bias", np.zeros(len(row), np.float32))
+                for name, row in zip(names, rows, strict=True)
+            ]
         )
 
     def block(self, target: Any, name: str, *, cross: bool) -> None:

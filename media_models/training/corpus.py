@@ -1,7 +1,7 @@
 """Shards of training items: log-mel features with their texts, made by several processes beside the training.
 
-A shard is ``NAME.npy`` (float16, all frames one after another, 80 mel bands) and ``NAME.json`` (a list of items: frames,
-text, start and end of speech in seconds). The JSON file appears last, so that a reader never sees half a shard.
+A shard is ``NAME.npy`` (float16, all frames one after another, 80 mel bands) and ``NAME.json`` (a list: frames, text,
+start and end of speech in seconds). The JSON file appears last, so that a reader never sees half a shard.
 """
 
 import json
@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 import numpy as np
-from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.feature_extractor import FeatureExtractor  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
@@ -37,7 +37,7 @@ class CorpusWriter:
     def espeak_shards(self, count: int, items: int) -> None:
         engine, variants = Espeak(), Espeak.variants()
         for number in range(count):
-            spoken = []
+            spoken: list[Spoken] = []
             while len(spoken) < items // 2:
                 text = self._text()
                 voice = engine.speak(text, self._rng.choice(variants), self._rng)
@@ -47,7 +47,7 @@ class CorpusWriter:
 
     def festival_shards(self, count: int, items: int) -> None:
         for number in range(count):
-            voices = ("ru",) if number % 2 == 0 else CZECH_TRAINED
+            voices = ("ru", "ru", "ru", *CZECH_TRAINED)
             texts = [self._text() for _ in range(items // 3)]
             spoken = [s for s in festival(texts, voices, self._rng) if 0.2 < len(s.pcm) / s.rate_hz < MAX_S - 1.3]
             self._write(f"festival-{self._seed}-{number:04d}", spoken, copies=3)
@@ -60,7 +60,9 @@ class CorpusWriter:
             x = noise(self._rng, self._nrng, length, []) * 10 ** (self._rng.uniform(-60, -12) / 20)
             for _ in range(self._rng.choice((0, 0, 1, 3))):
                 start, size = self._rng.randrange(length), self._rng.randint(20, 400)
-                x[start : start + size] += self._nrng.standard_normal(len(x[start : start + size])) * self._rng.uniform(0.05, 0.5)
+                x[start : start + size] += self._nrng.standard_normal(len(x[start : start + size])) * self._rng.uniform(
+                    0.05, 0.5
+                )
             if self._rng.random() < 0.75:
                 x = resample_poly(a_law(np.clip(resample_poly(x, 1, 2), -1, 1)), 2, 1)
             waves.append((np.clip(x, -1, 1).astype(np.float32), "", 0.0, 0.0))

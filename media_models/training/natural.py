@@ -1,7 +1,7 @@
 """Natural lines varied: a labelled line with its service, date, time, master, name and phone replaced by others.
 
-The labels of the lines say which words carry a slot, so «хочу записаться на ламинирование ресниц в четверг часика в три»
-becomes «хочу записаться на маникюр завтра после шести». Phrases are drawn from the other lines and from small grammars.
+The labels of the lines say which words carry a slot, so «хочу записаться на ресницы в четверг часика в три» becomes
+«хочу записаться на маникюр завтра после шести». Phrases are drawn from the other lines and from small grammars.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from num2words import num2words
+from num2words import num2words  # type: ignore[import-untyped]
 
 from media_models.training.vocabulary import label
 
@@ -81,10 +81,19 @@ def _words(number: int) -> str:
     return label(num2words(number, lang="ru"))
 
 
-_UNITS_GENITIVE = "ноль часа двух трёх четырёх пяти шести семи восьми девяти десяти одиннадцати двенадцати".split()
-_ORDINAL_GENITIVE = "нулевого первого второго третьего четвёртого пятого шестого седьмого восьмого девятого десятого одиннадцатого двенадцатого".split()
-_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
-_WEEKDAYS = "понедельник вторник среду четверг пятницу субботу воскресенье".split()
+_UNITS_GENITIVE = (
+    "ноль", "часа", "двух", "трёх", "четырёх", "пяти", "шести", "семи", "восьми", "девяти", "десяти",
+    "одиннадцати", "двенадцати",
+)  # fmt: skip
+_ORDINAL_GENITIVE = (
+    "нулевого", "первого", "второго", "третьего", "четвёртого", "пятого", "шестого", "седьмого", "восьмого",
+    "девятого", "десятого", "одиннадцатого", "двенадцатого",
+)  # fmt: skip
+_MONTHS = (
+    "января", "февраля", "марта", "апреля", "мая", "июня",
+    "июля", "августа", "сентября", "октября", "ноября", "декабря",
+)  # fmt: skip
+_WEEKDAYS = ("понедельник", "вторник", "среду", "четверг", "пятницу", "субботу", "воскресенье")
 
 
 def spoken_time(rng: random.Random) -> str:
@@ -93,8 +102,8 @@ def spoken_time(rng: random.Random) -> str:
     forms = [f"в {_words(hour)} {_words(minute) if minute else 'ноль ноль'}", f"на {_words(hour)}"]
     if minute == 0:
         part = rng.choice(("", " часов", " часа", " вечера", " утра", " дня", " ровно"))
-        forms += [f"в {_words(twelve)}{part}", f"часов в {_words(twelve)}", f"после {_UNITS_GENITIVE[twelve]}", f"к {_words(twelve)}",
-                  f"до {_UNITS_GENITIVE[twelve]}", f"часика в {_words(twelve)}", f"около {_UNITS_GENITIVE[twelve]}"]  # fmt: skip
+        forms += [f"{word} {_UNITS_GENITIVE[twelve]}" for word in ("после", "до", "около")]
+        forms += [f"{word} {_words(twelve)}" for word in ("часов в", "к", "часика в")] + [f"в {_words(twelve)}{part}"]
     if minute == 30:
         half = _ORDINAL_GENITIVE[twelve % 12 + 1]
         forms += [f"в пол{half}", f"в половине {half}", f"на пол{half}", f"половина {half}"]
@@ -129,7 +138,7 @@ def spoken_date(rng: random.Random) -> str:
                 f"{preposition} следующую {weekday}" if weekday.endswith("у") else f"{preposition} следующий {weekday}",
                 "через неделю",
                 f"через {_words(rng.randint(2, 10))} дней",
-            )  # fmt: skip
+            )
         )
     )
 

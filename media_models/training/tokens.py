@@ -1,7 +1,7 @@
 """The tokenizer in Whisper's layout: a small Russian BPE, the special tokens, timestamps of 20 ms.
 
-Ids of text pieces come before <|endoftext|>; timestamps are the last ids: faster-whisper relies on both. Every letter has a
-piece that begins a word, since faster-whisper suppresses the lone word mark.
+Ids of text pieces come before <|endoftext|>; timestamps are the last ids: faster-whisper relies on both. Every
+letter has a piece that begins a word, since faster-whisper suppresses the lone word mark.
 """
 
 import json
@@ -16,10 +16,11 @@ CTC_CHARACTERS = " " + LETTERS
 _SPECIAL = ("endoftext", "startoftranscript", "en", "ru", "translate", "transcribe", "startoflm", "startofprev",
             "nospeech", "notimestamps")  # fmt: skip
 TIMESTAMPS = 501
+_UNKNOWN = "<unk>"
 
 
 def build(lines: Iterable[str], pieces: int = 420) -> Tokenizer:
-    trained = Tokenizer(models.BPE(unk_token="<unk>"))
+    trained = Tokenizer(models.BPE(unk_token=_UNKNOWN))
     trained.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="always")
     trainer = trainers.BpeTrainer(
         vocab_size=pieces, special_tokens=["<unk>"], initial_alphabet=[*LETTERS, "▁", "-", "'"], max_token_length=6,
@@ -32,7 +33,7 @@ def build(lines: Iterable[str], pieces: int = 420) -> Tokenizer:
         if "▁" + letter not in vocabulary:
             vocabulary["▁" + letter] = len(vocabulary)
             merges.append(("▁", letter))
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=_UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace("ё", "е")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="always")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
@@ -84,4 +85,6 @@ class Tokens:
         return self._id(f"{min(10.0, round(seconds, 1)):.2f}")
 
     def _id(self, name: str) -> int:
-        return int(self.tokenizer.token_to_id(f"<|{name}|>"))
+        number = self.tokenizer.token_to_id(f"<|{name}|>")
+        assert number is not None, f"the tokenizer lacks <|{name}|>"
+        return int(number)

@@ -1,7 +1,7 @@
 """The training loop: scheduled by wall time, checkpointed, resumable, on CPU or CUDA.
 
-Loss: 0.6 cross-entropy of the decoder (label smoothing 0.05) + 0.4 CTC over characters on the encoder. Muon for the matrices
-of the blocks, AdamW for the rest.
+Loss: 0.6 cross-entropy of the decoder (label smoothing 0.05) + 0.4 CTC over characters on the encoder. Muon for
+the matrices of the blocks, AdamW for the rest.
 """
 
 import math
@@ -77,7 +77,10 @@ def train(checkpoint: Path, folder: Path, tokens: Tokens, plan: Plan) -> None:
             losses.append(loss.item())
             if step % 50 == 0:
                 mean = sum(losses[-50:]) / 50
-                print(f"step {step}  {progress:5.1%}  {seen} utterances  loss {mean:.3f}  items {len(batches.items)}", flush=True)
+                print(
+                    f"step {step}  {progress:5.1%}  {seen} utterances  loss {mean:.3f}  items {len(batches.items)}",
+                    flush=True,
+                )
             if time.monotonic() - saved > plan.save_every_s:
                 save_network(network, checkpoint)
                 saved = time.monotonic()
@@ -87,11 +90,17 @@ def train(checkpoint: Path, folder: Path, tokens: Tokens, plan: Plan) -> None:
 
 
 def _optimizers(network: WhisperNetwork, rate: float) -> list[torch.optim.Optimizer]:
-    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name.startswith(("encoder.", "decoder."))]
-    rest = [p for name, p in network.named_parameters() if not (p.ndim == 2 and name.startswith(("encoder.", "decoder.")))]
+    matrices = [
+        p for name, p in network.named_parameters() if p.ndim == 2 and name.startswith(("encoder.", "decoder."))
+    ]
+    rest = [
+        p for name, p in network.named_parameters() if not (p.ndim == 2 and name.startswith(("encoder.", "decoder.")))
+    ]
     return [
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
-        torch.optim.Muon(matrices, lr=rate, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw", ns_steps=4),
+        torch.optim.Muon(
+            matrices, lr=rate, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw", ns_steps=4
+        ),
     ]
 
 

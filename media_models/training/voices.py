@@ -1,8 +1,9 @@
 """Every offline voice that can read Russian: espeak-ng variants, festival's Russian voice, four Czech diphone voices.
 
-Voices named in HELD_OUT are never trained on. A synthesiser absent from training is hardly understood, hence the variety.
+Voices named in HELD_OUT are never trained on. A synthesiser that training lacks is hardly understood.
 """
 
+import ctypes
 import random
 import shutil
 import subprocess
@@ -12,18 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import espeakng_loader
+import espeakng_loader  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 from piper.phonemize_espeak import EspeakPhonemizer
 
-from media_models.espeak_library import EspeakLibrary
-
 Pcm = NDArray[np.int16]
 
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS
+_RATE, _PITCH, _RANGE = 1, 3, 4
+
 ESPEAK_HELD_OUT = ("f5", "m8", "klatt3", "anika", "Andy", "Gene2", "steph2", "pablo")
-_NOT_SPEECH = {"whisper", "whisperf", "croak", "Demonic", "UniRobot", "anikaRobot", "AnxiousAndy", "Mr serious", "fast", "Tweaky",
-               "Storm", "robosoft", *(f"robosoft{n}" for n in range(2, 9))}  # fmt: skip
+_NOT_SPEECH = {"whisper", "whisperf", "croak", "Demonic", "UniRobot", "anikaRobot", "AnxiousAndy", "Mr serious",
+               "fast", "Tweaky", "Storm", "robosoft", *(f"robosoft{n}" for n in range(2, 9))}  # fmt: skip
 _COMMON = ["", "f1", "f2", "f3", "f4", "m1", "m2", "m3", "m4", "m7"]
 CZECH_TRAINED = ("machac", "ph", "krb")
 CZECH_HELD_OUT = ("dita",)
@@ -40,8 +42,16 @@ class Espeak:
     """espeak-ng in this process, whole utterances at a time; training has no need for the product's worker."""
 
     def __init__(self) -> None:
-        self._library = EspeakLibrary()
-        self.rate_hz = self._library.rate_hz
+        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        self.rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, 200, espeakng_loader.get_data_path().encode(), 0)
+        if self.rate_hz <= 0:
+            raise RuntimeError("espeak-ng did not start: is the package espeakng-loader whole?")
+        self._pieces: list[Pcm] = []
+        callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+        self._callback = callback_type(self._take)
+        self._lib.espeak_SetSynthCallback(self._callback)
+        self._lib.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
+                                           ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p]  # fmt: skip
 
     @staticmethod
     def variants() -> list[str]:
@@ -53,25 +63,32 @@ class Espeak:
     def speak(self, text: str, variant: str, rng: random.Random) -> Spoken:
         """One utterance with a random rate, pitch and range, sometimes a pause inside."""
         voice = f"ru+{variant}" if variant else "ru"
-        self._library.set_voice(
-            voice, rng.choice((105, 120, 135, 150, 165, 180, 200)), min(99, max(5, round(rng.gauss(50, 18)))), rng.randint(20, 85)
-        )
+        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise ValueError(f"espeak-ng has no voice {voice}")
+        for parameter, value in (
+            (_RATE, rng.choice((105, 120, 135, 150, 165, 180, 200))),
+            (_PITCH, min(99, max(5, round(rng.gauss(50, 18))))),
+            (_RANGE, rng.randint(20, 85)),
+        ):
+            self._lib.espeak_SetParameter(parameter, value, 0)
         written = text.split()
         if len(written) > 3 and rng.random() < 0.3:
             written[rng.randrange(1, len(written) - 1)] += ","
         sentence = " ".join(written) + (rng.choice("?.!") if rng.random() < 0.3 else "")
-        pieces: list[Pcm] = []
+        self._pieces = []
+        data = sentence.encode() + b"\0"
+        self._lib.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
+        pcm = np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
+        return Spoken(text, pcm, self.rate_hz)
 
-        def take(block: Pcm) -> bool:
-            pieces.append(block)
-            return False
-
-        self._library.speak(sentence, take)
-        return Spoken(text, np.concatenate(pieces) if pieces else np.zeros(0, np.int16), self.rate_hz)
+    def _take(self, wav: "ctypes._Pointer[ctypes.c_short]", count: int, _events: int) -> int:
+        if wav and count > 0:
+            self._pieces.append(np.ctypeslib.as_array(wav, shape=(count,)).copy())
+        return 0
 
 
 def festival(texts: Sequence[str], voices: Sequence[str], rng: random.Random) -> list[Spoken]:
-    """Reads the texts with festival voices drawn at random: "ru" or a Czech one. Empty when festival is not installed."""
+    """Reads the texts with festival voices drawn at random: "ru" or a Czech one. Empty without festival."""
     if shutil.which("festival") is None:
         return []
     spoken: list[Spoken] = []
@@ -84,7 +101,9 @@ def festival(texts: Sequence[str], voices: Sequence[str], rng: random.Random) ->
             words = text if voice == "ru" else czech_spelling(text)
             encoded = words.encode("utf-8" if voice == "ru" else "iso-8859-2", "replace")
             wav = f"{folder}/{number}.wav".encode()
-            commands.append(b"(%s)\n(set! u (SynthText \"%s\"))\n(utt.save.wave u \"%s\" 'riff)\n" % (name.encode(), encoded, wav))
+            commands.append(
+                b'(%s)\n(set! u (SynthText "%s"))\n(utt.save.wave u "%s" \'riff)\n' % (name.encode(), encoded, wav)
+            )
         script.write_bytes(b"".join(commands))
         subprocess.run(  # noqa: S603 (a script that we have just written)
             ["festival", "-b", str(script)],  # noqa: S607
@@ -99,7 +118,7 @@ def festival(texts: Sequence[str], voices: Sequence[str], rng: random.Random) ->
     return spoken
 
 
-# Czech spelling is phonetic: Russian text -> IPA by espeak-ng -> Czech letters gives four more human timbres, with an accent.
+# Czech spelling is phonetic: Russian text -> IPA by espeak-ng -> Czech letters gives four more human timbres.
 _VOWELS = dict(zip("ɑaʌəæoɔɵeɛiɪyɨuʊʉ", "aaaaaoooeeiiyyuuu", strict=True))
 _LONG = dict(zip("aeiouy", "áéíóúý", strict=True))
 _CONSONANTS = {**dict(zip("bdfɡgklɭɫmnprstvzʃʂʒʐɕʑjʦʧhɣ", "bdfggklllmnprstvzššžžšžjcčhh", strict=True)), "x": "ch"}
