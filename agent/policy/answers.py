@@ -56,6 +56,8 @@ def price(view: View) -> Move | None:
     if not named:
         state = replace(state, answered=(*state.answered, "price"))
         return Ask((view.say.price_of_what(),), Question.SERVICE, Expect.SERVICE, state)
+    if not view.heard.services and state.has_told("price") and view.hears(Intent.ASK_DURATION):
+        return Note(replace(state, answered=(*state.answered, "price")))  # «сколько по времени» only sounds like money
     if not view.heard.services and state.has_told("price"):
         return _told(view, "price", view.say.why_prices_differ(_offers(named, view)), outcome=Outcome.PRICE_QUESTION)
     lines = []
