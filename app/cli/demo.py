@@ -14,7 +14,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.panel import Panel
 
 from agent.language.ru.phrases import RussianPhrases
 from app.bootstrap import Runtime, open_runtime
@@ -69,7 +68,7 @@ async def _demo(settings: Settings, *, once: bool, interrupt_after_ms: int | Non
         booking = await _find_booking(journal, stack, wish)
         _show_booking(console, stack, wish, booking)
         recording = await _recording(stack, runtime)
-        console.print(f"запись разговора (слева клиент, справа агент): {recording or 'нет'}")
+        console.print(f"запись разговора (слева клиент, справа агент): {recording or 'нет'}", soft_wrap=True)
         _show_addresses(console, stack)
         if not once and not stop.is_set():
             console.print("[dim]всё продолжает работать; Ctrl-C останавливает[/dim]")
@@ -142,7 +141,8 @@ def _show_booking(console: Console, stack: RunningStack, wish: DemoWish, booking
         console.print(
             f"[bold green]{booking.id}[/bold green]  {wish.service.name}, {wish.staff_name}, {start:%d.%m.%Y %H:%M}–"
             f"{booking.end.astimezone(stack.company.zone):%H:%M}, {booking.price.amount.minor // 100} ₽, "
-            f"клиент {booking.client_id}, состояние {booking.status.value}"
+            f"клиент {booking.client_id}, состояние {booking.status.value}",
+            soft_wrap=True,
         )
 
 
@@ -162,11 +162,14 @@ async def _recording(stack: RunningStack, runtime: Runtime) -> Path | None:
 
 def _show_addresses(console: Console, stack: RunningStack) -> None:
     lines = (
-        f"API и его описание   {stack.http}/docs    ключ: {stack.api_key}",
+        f"API и его описание   {stack.http}/docs",
+        f"ключ для API         {stack.api_key}",
         f"здоровье, метрики    {stack.http}/readyz   {stack.http}/metrics",
         f"позвонить самому     {stack.sip}   например: baresip -e '/dial {stack.sip}'",
         f"Twilio               {stack.http}/telephony/twilio/voice   номер {stack.twilio_number}",
         "написать агенту      ai-admin chat",
         f"состояние салона     ai-admin company dump {stack.company.slug} --json",
     )
-    console.print(Panel("\n".join(lines), title="что работает", expand=False))
+    console.rule("что работает")
+    for line in lines:
+        console.print(line, soft_wrap=True)
