@@ -140,6 +140,17 @@ class Database:
             yield conn
 
     @contextlib.asynccontextmanager
+    async def single_statement(self) -> AsyncIterator[Connection]:
+        """A connection without a transaction around it: each statement commits by itself.
+
+        For one call of a database function that sets `app.company` for its own duration from its argument: what it
+        locks is free again before the answer travels back. A connection that died in the pool shows as Unavailable.
+        """
+        with _translated_errors():
+            async with self._pool.acquire(timeout=self._acquire_timeout_s) as conn:
+                yield conn
+
+    @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
         with _translated_errors():
             conn, transaction = await self._begin()

@@ -51,21 +51,27 @@ class IntentRepository:
         `slot_taken`; so it is when the database reports a conflict several times.
         `generation`: at least this one, for a wish whose earlier effect was undone.
         """
+        by_itself = True
         for _ in range(_ATTEMPTS):
             try:
-                return await self._claim(scope, wish, now, hold, generation)
+                return await self._claim(scope, wish, now, hold, generation, by_itself=by_itself)
             except (asyncpg.ExclusionViolationError, asyncpg.UniqueViolationError):
                 continue  # another session was faster: look again
             except Unavailable as error:
                 if error.facts.get("error") == _LOCKED:
                     break
-                if error.facts.get("error") not in _CONFLICTS:
+                if error.facts.get("error") in _CONFLICTS:
+                    continue
+                if not by_itself:
                     raise
+                by_itself = False  # a connection that died in the pool: a transaction looks for a living one
         return _refused(wish, generation, now)
 
-    async def _claim(self, scope: CompanyScope, wish: Wish, now: datetime, hold: timedelta, generation: int) -> Intent:
+    async def _claim(
+        self, scope: CompanyScope, wish: Wish, now: datetime, hold: timedelta, generation: int, *, by_itself: bool
+    ) -> Intent:
         parts = wish.plan.parts if wish.plan else ()
-        async with self._database.company(scope) as conn:
+        async with self._database.single_statement() if by_itself else self._database.company(scope) as conn:
             row = await conn.fetchrow(
                 "select * from claim_booking_intent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
                 scope.company_id,

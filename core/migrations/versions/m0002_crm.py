@@ -290,6 +290,7 @@ declare
     taken boolean;
     master bigint;
 begin
+    perform set_config('app.company', p_company::text, true);
     perform set_config('lock_timeout', '2s', true);
     for master in select distinct resource from unnest(p_resources) as resource order by resource loop
         perform pg_advisory_xact_lock(master);
@@ -341,7 +342,7 @@ begin
 end
 $$;
 comment on function claim_booking_intent is
-    'One round trip, so that a master''s lock is held for microseconds: lock, free lapsed holds, look, hold.';
+    'Lock, free lapsed holds, look, hold. Called by itself, so that a lock is free before the answer travels back.';
 """
 
 TABLES = (
