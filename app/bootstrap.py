@@ -18,6 +18,7 @@ from agent.language.understander import RuleUnderstander
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
+from app.message_delivery import register_delivery
 from app.metrics_share import share_metrics
 from core.api_keys import ApiKeys
 from core.clock import Clock, SystemClock
@@ -182,6 +183,7 @@ def company_of_number(companies: Companies) -> Callable[[str], Awaitable[Company
 
 
 def job_worker(runtime: Runtime) -> JobWorker:
+    register_delivery(runtime.outbox, runtime.database)
     return JobWorker(runtime.database, runtime.outbox.job_handlers, metrics=runtime.metrics)
 
 

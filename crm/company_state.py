@@ -191,6 +191,7 @@ async def _messages(conn: Connection, scope: CompanyScope, zone: ZoneInfo) -> di
             "phone": row["phone"],
             "text": row["text"],
             "channel": row["channel"],
+            "delivery": row["delivery"],
             "not_before": local(row["not_before"], zone),
             "conversation": str(row["conversation_id"]),
             "created": local(row["created_at"], zone),

@@ -229,6 +229,7 @@ create table client_messages (
     channel          text not null,
     not_before       timestamptz,
     created_at       timestamptz not null,
+    delivery         text not null default 'waiting' check (delivery in ('waiting', 'sent', 'no_channel')),
     fingerprint      text not null,
     primary key (company_id, id),
     unique (company_id, conversation_id, fingerprint)
