@@ -168,9 +168,7 @@ async def test_transfer_and_hang_up_over_rest() -> None:
         async def handle(leg: CallLeg) -> None:
             leg.play(tone(0.3))
             act(leg)
-            async for event in leg.events():
-                if isinstance(event, HungUp):
-                    reasons.append(event.reason)
+            reasons.extend([event.reason async for event in leg.events() if isinstance(event, HungUp)])
 
         return handle
 
