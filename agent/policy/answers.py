@@ -56,6 +56,10 @@ def price(view: View) -> Move | None:
     if not named:
         state = replace(state, answered=(*state.answered, "price"))
         return Ask((view.say.price_of_what(),), Question.SERVICE, Expect.SERVICE, state)
+    if hints.finds_expensive(view.heard.text) and state.has_told("price"):
+        again = state.has_told("expensive")
+        told = _told(view, "price", view.say.price_stays(_offers(named, view), again=again))
+        return replace(told, state=told.state.tell("expensive"))
     if not view.heard.services and state.has_told("price") and view.hears(Intent.ASK_DURATION):
         return Note(replace(state, answered=(*state.answered, "price")))  # «сколько по времени» only sounds like money
     if not view.heard.services and state.has_told("price"):

@@ -7,7 +7,7 @@ from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify, name_and_phone, visitor
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import is_child_visit
-from agent.policy.timetable import apologise, declined, find_time, know_day
+from agent.policy.timetable import apologise, declined, find_time, know_day, no_such_day
 from agent.policy.visit import (
     consultation_first,
     given_up,
@@ -167,6 +167,7 @@ def says_yes(view: View) -> bool:
 
 RULES: tuple[Rule, ...] = (
     apologise,
+    no_such_day,
     given_up,
     one_by_one,
     know_service,

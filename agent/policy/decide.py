@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.model import Expect
+from agent.policy.already import already_booked
 from agent.policy.announce import announce
 from agent.policy.answers import answer
 from agent.policy.booking import book
@@ -58,8 +59,8 @@ def pursue(view: View) -> Move | None:
 
 
 RULES: tuple[Rule, ...] = (
-    hang_up, open_call, greet, silence, unclear, announce, greet_late, persons, leaves_first, answer, agreed, pursue,
-    goodbye, invite, offer_help,
+    hang_up, open_call, greet, silence, unclear, announce, greet_late, persons, leaves_first, already_booked, answer,
+    agreed, pursue, goodbye, invite, offer_help,
 )  # fmt: skip
 
 

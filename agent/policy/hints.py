@@ -32,6 +32,42 @@ _MOVE_NOT = re.compile(
 )
 
 
+_PAST_DAY = re.compile(r"\b(вчера|позавчера|прошл\w+|yesterday|last)\b")
+_MONTH = re.compile(r"(январ|феврал|март|апрел|ма[йя]\b|июн|июл|август|сентябр|октябр|ноябр|декабр|числ)")
+_PAST_VERB = re.compile(r"\b(?!если\b|или\b)\w*(?:[аеиоуыюя]л[аио]?|лся|лась|лись)\b|\bwas\b|\bhad\b")
+_EXPENSIVE = re.compile(r"\b(дорог\w*|дороговато|недешев\w*|expensive|pricey)\b")
+_LEAVE = re.compile(
+    r"\b(?:тогда|лучше|все|ладно|уже)\s+не\s+(?:надо|нужно|стоит)\b|\bкак (?:есть|было|была)\b|\bне (?:буду|будем) "
+    r"(?:менять|переносить|ничего)|\bничего не (?:меняй\w*|надо|нужно)|^нет,? не (?:надо|нужно)\b|\bas it (?:is|was)\b"
+)
+_ASKS_ABOUT = re.compile(r"^(?:ну |нет |хорошо |так )?а (?:если |можно |есть )?(?:в|во|на|к|у|с|после|до|за)?\b")
+
+
+def is_past(phrase: str) -> bool:
+    """«вчера»: a day that is over, unlike one that never comes («32 декабря»)."""
+    phrase = phrase.lower()
+    return _PAST_DAY.search(phrase) is not None or (bare_number(phrase) is None and _MONTH.search(phrase) is None)
+
+
+def tells_of_past(text: str) -> bool:
+    """«вчера у вас стриглась»: a day of the past in a story, not in a wish."""
+    return _PAST_VERB.search(text.lower()) is not None
+
+
+def finds_expensive(text: str) -> bool:
+    return _EXPENSIVE.search(text.lower()) is not None
+
+
+def leaves_as_is(text: str) -> bool:
+    """«оставьте как есть», «тогда не надо»: no to a change, the booking stays."""
+    return keeps_booking(text) or _LEAVE.search(text.lower()) is not None
+
+
+def asks_about(text: str) -> bool:
+    """«а в воскресенье?»: asks what there is, takes nothing."""
+    return "?" in text or _ASKS_ABOUT.search(text.strip().lower()) is not None
+
+
 def adds_to_visit(text: str) -> bool:
     """«и бороду тоже»: to what there is, not a visit of its own."""
     text = text.lower()

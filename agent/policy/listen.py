@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import time
 
 from agent.policy import hints
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
 from agent.policy.search import search_facts
+from agent.policy.shift import shifted
+from agent.policy.timetable import impossible_day
 from agent.policy.visit import kept
 from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
 from agent.understanding import DayWish, Intent, ServiceMention, TimeWish, Understood
@@ -120,8 +122,21 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
     """What the words mean only at this point of the talk."""
     if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
         return goal
+    if state.goal is Goal.NONE and _wants_other_time(view):
+        return Goal.RESCHEDULE
     confirms = hints.confirms_booking(view.heard.text) or (view.hears(Intent.CONFIRM_VISIT) and not state.written)
     return Goal.REMIND if state.goal is Goal.NONE and confirms else None
+
+
+def _wants_other_time(view: View) -> bool:
+    """«я записана на завтра на пять, а можно на час позже»: names a booking and another place for it."""
+    heard = view.heard
+    names_it = heard.booked_day is not None or heard.booked_time is not None
+    if not names_it or not hints.has_booking(heard.text) or heard.services:
+        return False
+    if view.hears(Intent.CANCEL, Intent.LATE, Intent.CONFIRM_VISIT, Intent.RESCHEDULE):
+        return False
+    return heard.day is not None or heard.time is not None
 
 
 def _mid_booking(state: DialogueState, view: View) -> bool:
@@ -224,11 +239,15 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     if picked is not None:
         wish = _services(wish, state, view)
         chosen = None if wish.services != state.wish.services else picked
-        if chosen is None:
+        if chosen is not None:
+            wish = _on_the_day_of(chosen, wish, view)
+        else:
             wish = replace(wish, day=_day_of(picked, view), time=TimeWish(at=view.salon.local(picked.start).time()))
         return replace(
             state, wish=wish, chosen=chosen, read_back=None, agreed=False, offers=() if chosen else state.offers
         )
+    if state.offers and state.question is Question.OFFER and _only_any_time(view):
+        return state  # the days of the offers differ from the wish or from each other: which one is still to be said
     state = _refusal(state, view)
     wish = _services(wish, state, view)
     wish = _staff(wish, state, view)
@@ -242,6 +261,12 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     return state
 
 
+def _only_any_time(view: View) -> bool:
+    heard = view.heard
+    more = heard.services or heard.staff or heard.day or heard.time or heard.any_day or heard.refused_days
+    return heard.any_time and not more and not view.hears(Intent.DENY)
+
+
 def _refusal(state: DialogueState, view: View) -> DialogueState:
     """A no to offers strikes them out; without another wish in the same breath we must ask for one."""
     heard = view.heard
@@ -252,6 +277,15 @@ def _refusal(state: DialogueState, view: View) -> DialogueState:
     if heard.day is None and heard.time is None and not heard.services and not view.hears(Intent.WAITLIST):
         state = replace(state, answered=(*state.answered, "declined"))
     return state
+
+
+def _on_the_day_of(plan: Plan, wish: VisitWish, view: View) -> VisitWish:
+    """The day that was chosen is the wished one from now on: «давайте в двенадцать» after it means that day. So is
+    the colleague who was accepted."""
+    day = view.salon.local(plan.start).date()
+    if wish.day is not None and not wish.day.first <= day <= wish.day.last:
+        wish = replace(wish, day=_day_of(plan, view), other_days=())
+    return wish
 
 
 def _day_of(plan: Plan, view: View) -> DayWish:
@@ -330,6 +364,8 @@ def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     heard, booking = view.heard, state.target_booking()
     if heard.time is None and booking is not None and hints.same_time(heard.text):
         wish = replace(wish, time=TimeWish(at=view.salon.local(booking.start).time(), approximate=True))
+    if heard.bad_date and heard.day is None and impossible_day(view):
+        wish = replace(wish, day=None, other_days=(), any_day=False)
     if heard.day is not None:
         wish = replace(wish, day=heard.day, other_days=heard.other_days, any_day=False)
     elif heard.any_day or (wish.day is None and hints.nearest(heard.text)):
@@ -355,8 +391,7 @@ def _time(old: TimeWish | None, new: TimeWish, state: DialogueState, view: View)
     if new.later or new.earlier:
         shift, base = view.heard.late_by, _base(old, state, view)
         if shift is not None and base is not None:  # «на час позже»
-            moved = datetime.combine(view.today, base) + (shift if new.later else -shift)
-            return TimeWish(at=moved.time(), phrase=new.phrase)
+            return shifted(base, new, shift)
         starts = [view.salon.local(p.start).time() for p in state.offers]
         if state.chosen is not None:
             starts.append(view.salon.local(state.chosen.start).time())

@@ -9,7 +9,7 @@ from agent.policy.late import late
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
-from agent.policy.timetable import apologise, declined, search_and_offer
+from agent.policy.timetable import apologise, declined, no_such_day, search_and_offer
 from agent.policy.whichone import find_target, know_bookings, no_bookings, other_parts, several_masters
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
 from agent.tools import Paperwork, is_slot_gone
@@ -75,11 +75,30 @@ def new_place(view: View) -> View:
     return replace(view, state=replace(state, wish=wish))
 
 
+def stays(view: View) -> Move | None:
+    """«оставьте как есть», «тогда не надо»: the change is dropped, the booking stays and is named."""
+    state, booking = view.state, view.state.target_booking()
+    if booking is None or state.goal not in (Goal.RESCHEDULE, Goal.CHANGE) or not hints.leaves_as_is(view.heard.text):
+        return None
+    heard = view.heard
+    if heard.day is not None or heard.time is not None or heard.services or view.hears(Intent.CANCEL):
+        return None
+    return Ask((view.say.stays(booking),), Question.NONE, Expect.FREE, left_alone(state))
+
+
+def left_alone(state: DialogueState) -> DialogueState:
+    return replace(
+        state, goal=Goal.NONE, target=None, wish=VisitWish(), offers=(), chosen=None, read_back=None, search=None,
+        outcome=state.outcome or Outcome.INFO,
+    )  # fmt: skip
+
+
 def ask_new_time(view: View) -> Move | None:
     state = view.state
     if state.goal is not Goal.RESCHEDULE or state.chosen is not None:
         return None
-    if state.wish.day is not None or state.wish.any_day or state.wish.time is not None:
+    lost_day = "bad_day" in state.answered and state.wish.day is None
+    if not lost_day and (state.wish.day is not None or state.wish.any_day or state.wish.time is not None):
         return None
     booking = state.target_booking()
     if booking is None:
@@ -249,6 +268,8 @@ RULES: tuple[Rule, ...] = (
     find_target,
     no_bookings,
     several_masters,
+    stays,
+    no_such_day,
     late,
     cancel,
     declined,

@@ -2,6 +2,7 @@
 
 from datetime import time
 
+from agent.policy import hints
 from agent.policy.moves import View
 from agent.state import DialogueState, Question
 from agent.understanding import DayWish, Intent, TimeWish
@@ -19,15 +20,26 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
     staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates)
     says_something = bool(heard.day or heard.time or staff)
     fitting = [p for p in state.offers if fits(p, view, heard.day, heard.time, staff)]
+    exact = heard.time is not None and heard.time.at is not None
+    asks = view.hears(Intent.ASK_SLOTS) or hints.asks_about(view.turn.text)
+    if says_something and asks and not exact and not staff and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
+        return None  # «а в воскресенье?» wants to hear what there is on that day
     if says_something:
         return fitting[0] if fitting and _certain(fitting, state.offers, view) else None
     if negative:
         return None
-    anything = heard.any_time or heard.any_staff
+    anything = (heard.any_time and _one_wished_day(state, view)) or heard.any_staff
     if not anything and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
         return None
     # A bare yes to two offers is asked once more; the second time it means the first.
     return state.offers[0] if anything or len(state.offers) == 1 or state.tries > 0 else None
+
+
+def _one_wished_day(state: DialogueState, view: View) -> bool:
+    """«в любое время» takes the first offer only where all of them lie on the day that she asked for."""
+    days = {view.salon.local(plan.start).date() for plan in state.offers}
+    wish = state.wish.day
+    return len(days) == 1 and (wish is None or all(wish.first <= day <= wish.last for day in days))
 
 
 def _certain(fitting: list[Plan], offers: tuple[Plan, ...], view: View) -> bool:

@@ -4,14 +4,35 @@ bookings that are moved."""
 from dataclasses import replace
 
 from agent.model import Expect
+from agent.policy import hints
 from agent.policy import search as find
+from agent.policy.already import own_booking_at
 from agent.policy.moves import Ask, Move, Note, Tell, Use, View
 from agent.policy.stages import Stage
 from agent.policy.visit import services
-from agent.state import DialogueState, Question, Search
+from agent.state import DialogueState, Goal, Question, Search
 from agent.tools import Ok, ToolResult
 from agent.understanding import Intent
-from crm.model import Plan, ServiceId, StaffId
+from crm.model import Booking, Plan, ServiceId, StaffId
+
+
+def impossible_day(view: View) -> bool:
+    """A day was wished for that has passed or never comes; one that stands in a story is no wish."""
+    heard = view.heard
+    if not heard.bad_date:
+        return False
+    past = hints.is_past(heard.bad_date)
+    return not past or not hints.tells_of_past(heard.text) or f"на {heard.bad_date}" in heard.text
+
+
+def no_such_day(view: View) -> Move | None:
+    """«Такого числа нет»: said before the day is asked for again."""
+    state = view.state
+    if "bad_day" in state.answered or view.heard.day is not None or not impossible_day(view):
+        return None
+    past = hints.is_past(view.heard.bad_date)
+    return Tell((view.say.no_such_day(view.heard.bad_date, past=past),),
+                replace(state, answered=(*state.answered, "bad_day")))  # fmt: skip
 
 
 def know_day(view: View) -> Move | None:
@@ -89,13 +110,43 @@ def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     if hits and stage is Stage.AS_WISHED and single_day and not state.offers:
         best = min(hits, key=lambda p: p.price.amount.minor)
         return Note(replace(state, chosen=best, offers=()))
+    if not hits and not state.offers and (own := _own_visit(view)) is not None:
+        return own
     plans = state.offers or find.offers(state.search.plans, state, view, stage)
     again = (view.state.question is Question.OFFER and bool(view.state.offers)) or "sorry" in state.answered
     state = replace(state, offers=plans, suggested_staff=staff_in(plans))
     lines = view.say.offer(plans, stage, state.wish, again=again)
-    if view.state.offers and view.hears(Intent.AFFIRM) and len(plans) > 1 and not state.answered:
+    if (
+        view.state.offers
+        and (view.hears(Intent.AFFIRM) or view.heard.any_time)
+        and len(plans) > 1
+        and not state.answered
+    ):
         lines = (view.say.which_offer(plans),)  # a yes to two times
     return Ask(lines, Question.OFFER, Expect.CHOICE if len(plans) > 1 else Expect.YES_NO, state)
+
+
+def _own_visit(view: View) -> Move | None:
+    """Before a time is called taken: is it taken by her own visit? Looked up once for a client of the salon."""
+    state, wish = view.state, view.state.wish
+    client_id, moment = state.caller.client_id, state.wish.time
+    if state.goal is not Goal.BOOK or client_id is None or moment is None or moment.at is None or wish.for_whom:
+        return None
+    if state.bookings is None and not state.has_told("own_looked_up"):
+
+        def absorb(before: DialogueState, result: ToolResult[tuple[Booking, ...]]) -> DialogueState:
+            before = before.tell("own_looked_up")
+            return replace(before, bookings=result.value) if isinstance(result, Ok) else before
+
+        return Use("bookings_of_client", lambda tools: tools.bookings_of(client_id), absorb)
+    wanted = set(services(view))
+    for booking in state.bookings or ():
+        start = view.salon.local(booking.start)
+        same_day = wish.day is not None and wish.day.first <= start.date() <= wish.day.last
+        same_master = not wish.staff or booking.staff_id in wish.staff
+        if same_day and same_master and start.time() == moment.at and wanted & set(booking.service_ids):
+            return own_booking_at(view, booking)
+    return None
 
 
 def staff_in(plans: tuple[Plan, ...]) -> tuple[StaffId, ...]:

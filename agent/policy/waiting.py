@@ -6,6 +6,7 @@ from agent.model import Expect
 from agent.policy import search as find
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify, name_and_phone
+from agent.policy.timetable import no_such_day
 from agent.policy.visit import know_service, know_variant, services
 from agent.state import DialogueState, Goal, Question
 from agent.tools import Ok, Paperwork, ToolResult
@@ -85,5 +86,5 @@ def write(view: View) -> Move | None:
 
 
 RULES: tuple[Rule, ...] = (
-    know_service, know_variant, know_day, identify, explain, name_and_phone, know_shift, write,
+    no_such_day, know_service, know_variant, know_day, identify, explain, name_and_phone, know_shift, write,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from datetime import timedelta
 from agent.model import Expect
 from agent.policy.moves import Ask, Move, Note, Use, View
 from agent.policy.people import identify
+from agent.policy.shift import shifted
 from agent.state import DialogueState, Goal, MessageDraft, Question, VisitWish
 from agent.tools import Ok, ToolResult
 from crm.model import (
@@ -104,6 +105,8 @@ def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueS
     names_old_day = heard.booked_day is None and day is not None and day.first == day.last == start.date()
     if names_old_day and moment is not None and moment.at == start.time():
         day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
+    if moment is not None and (moment.later or moment.earlier) and moment.at is None and heard.late_by is not None:
+        moment = shifted(start.time(), moment, heard.late_by)
     staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates if s != booking.staff_id)
     wish = VisitWish(day=day, time=moment, staff=staff, staff_named=bool(staff), hair_long=state.wish.hair_long)
     shift = next(

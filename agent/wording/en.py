@@ -42,6 +42,15 @@ class English(EnglishVisits):
     def why_prices_differ(self, services: Sequence[Service]) -> str:
         return "The price depends on the master."
 
+    def price_stays(self, services: Sequence[Service], *, again: bool) -> str:
+        if again:
+            return "I understand. It is up to you."
+        offers = [o for s in services[:1] for o in sorted(s.offers, key=lambda o: o.price.amount.minor)]
+        if offers and offers[0].price.amount != offers[-1].price.amount:
+            who, price = self._staff(offers[0].staff_id), self._price(offers[0].price)
+            return f"I understand. {who} is the least expensive: {price}."
+        return "I understand. The price is fixed by our price list."
+
     def durations(self, services: Sequence[Service]) -> str:
         minutes = [(s, int(s.duration.total_seconds() // 60)) for s in services]
         return " ".join(f"{cap(self._name(s))} takes {self._length(m)}." for s, m in minutes)
@@ -139,6 +148,14 @@ class English(EnglishVisits):
 
     def whole_visit(self) -> str:
         return "This visit is at several masters; it goes as a whole."
+
+    def stays(self, booking: Booking) -> str:
+        return f"Fine, everything stays as it was: {self._booking(booking)}. See you!"
+
+    def already_booked(self, start: datetime, staff_id: str) -> str:
+        return (
+            f"You are already booked for that time: {self._day(start)} {self._at(start)} with {self._staff(staff_id)}."
+        )
 
     def kept(self) -> str:
         return "Fine, your visit stays. See you!"

@@ -161,6 +161,9 @@ class EnglishVisits:
     def master_does_not(self, name: str, others: Sequence[str]) -> str:
         return f"{self._first(name)} does not do that. These masters do: {', '.join(self._first(n) for n in others)}."
 
+    def no_such_day(self, phrase: str, *, past: bool) -> str:
+        return "That day has already passed." if past else "There is no such date."
+
     def ask_day(self, *, with_time: bool, again: bool) -> str:
         if again:
             return "Please name a weekday or a date."

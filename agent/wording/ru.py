@@ -72,6 +72,18 @@ class Russian(RussianVisits):
             return f"Цена зависит от мастера: {', '.join(roles)}."
         return "Цена зависит от объёма работы, её подтверждает мастер до начала."
 
+    def price_stays(self, services: Sequence[Service], *, again: bool) -> str:
+        """To «дорого»: no argument, no discount; the cheapest way if there is a choice."""
+        if again:
+            return self.pick("stays2", "Понимаю. Решать вам, я на связи.", "Понимаю вас. Цена, к сожалению, такая.")
+        offers = [o for s in services[:1] for o in sorted(s.offers, key=lambda o: o.price.amount.minor)]
+        if offers and offers[0].price.amount != offers[-1].price.amount:
+            who = self.phrases.at_master(self._staff(offers[0].staff_id))
+            return f"Понимаю. Дешевле всего {who}: {self.phrases.say_price(offers[0].price)}."
+        if offers and offers[0].price.starting_at:
+            return "Понимаю. Точную сумму мастер назовёт до начала работы."
+        return "Понимаю. Цена по прайсу, она фиксированная."
+
     def durations(self, services: Sequence[Service]) -> str:
         return " ".join(f"{cap(short(s.name))} длится {self.phrases.say_duration(s.duration)}." for s in services)
 
@@ -203,6 +215,13 @@ class Russian(RussianVisits):
 
     def whole_visit(self) -> str:
         return "Это визит у нескольких мастеров, отменяется он целиком."
+
+    def stays(self, booking: Booking) -> str:
+        return f"Хорошо, всё остаётся как было: {self._booking(booking, services=False)}. Ждём вас!"
+
+    def already_booked(self, start: datetime, staff_id: str) -> str:
+        who = self.phrases.to_master(self._staff(staff_id))
+        return f"Вы уже записаны на это время: {self._day(start)} {self._at(start)} {who}."
 
     def kept(self) -> str:
         return "Хорошо, запись остаётся. Ждём вас!"

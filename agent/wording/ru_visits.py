@@ -162,6 +162,11 @@ class RussianVisits:
     def master_does_not(self, name: str, others: Sequence[str]) -> str:
         return f"{self._first(name)} этого не делает. Это делают {join_and([self._first(n) for n in others])}."
 
+    def no_such_day(self, phrase: str, *, past: bool) -> str:
+        if past:
+            return self.pick("past", "Этот день уже прошёл.", "Этот день уже позади.")
+        return self.pick("baddate", "Такого числа нет.", "Такого дня в календаре нет.")
+
     def ask_day(self, *, with_time: bool, again: bool) -> str:
         if again:
             return "Назовите, пожалуйста, день недели или число."
@@ -188,11 +193,14 @@ class RussianVisits:
             case Stage.OTHER_TIME:
                 return f"На это время{who} занято. Есть"
             case Stage.OTHER_DAY:
-                return f"{cap(day or 'на это время')},{who} всё занято. Ближайшее{who}:"
+                return f"{self._when_lead(day)}{who} всё занято. Ближайшее{who}:"
             case Stage.COLLEAGUE:
-                return f"{cap(day or 'на это время')},{who} мест нет. Могу предложить"
+                return f"{self._when_lead(day)}{who} мест нет. Могу предложить"
             case _:
                 return self.pick("offer", "Могу предложить", "Есть время", "Свободно")
+
+    def _when_lead(self, day: str) -> str:
+        return f"{cap(day)}," if day else "На это время"
 
     def _is_at(self, plan: Plan, moment: time) -> bool:
         return self.salon.local(plan.start).time() == moment

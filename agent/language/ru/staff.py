@@ -112,6 +112,14 @@ class StaffMatcher:
             return tuple(sorted(self._surnames[word]))
         return ()
 
+    def _glued(self, word: str) -> tuple[StaffId, ...]:
+        """«кигорю», «канне»: a recogniser writes the short preposition and the name as one word."""
+        for preposition in ("ко", "со", "на", "к", "у", "с", "в"):
+            rest = word.removeprefix(preposition)
+            if rest != word and len(rest) >= 4 and (ids := self._forms.get(rest)):
+                return _best(ids)
+        return ()
+
     def _by_sound(self, word: str) -> tuple[StaffId, ...]:
         if len(word) < 3:
             return ()
@@ -155,6 +163,9 @@ class StaffMatcher:
         )
         ids = self.candidates(token.text)
         weak = not addressed
+        if not ids and not addressed and self._unknown(token.text):
+            ids = self._glued(token.text)
+            weak = weak and not ids
         if not ids and addressed and len(token.text) >= 3:
             unknown = not self._morph.readings(token.text) or self._maybe_name(token.text)
             ids = self._by_sound(token.text) if unknown else ()
