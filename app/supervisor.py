@@ -81,6 +81,14 @@ class Supervisor:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
+        for name in list(self._lifelines):
+            self._release(name)
+
+    def _release(self, name: str) -> None:
+        """Closes the line to a process that has ended."""
+        writer = self._lifelines.pop(name, None)
+        if writer is not None:
+            writer.close()
 
     async def _launch(self, child: Child) -> None:
         ours, theirs = socket.socketpair()
@@ -107,6 +115,7 @@ class Supervisor:
                 process=child.name,
             )
         child.facts = json.loads(line)
+        self._release(child.name)
         self._on_event(f"{child.name} is ready")
         self._lifelines[child.name] = writer
 

@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 
-from app.bootstrap import Runtime, link_folder, open_runtime, twilio_stream_url
+from app.bootstrap import Runtime, link_folder, open_runtime, twilio_base_url, twilio_stream_url
 from app.known_numbers import KnownNumbers
 from app.lifeline import Lifeline
 from app.recordings import RecordingFiles
@@ -85,6 +85,7 @@ def _twilio_server(
         StreamTokens(runtime.secrets.link_key, store, runtime.clock),
         CallPlans(store),
         stream_url=twilio_stream_url(settings),
+        public_base_url=twilio_base_url(settings),
         rest=rest,
         tap_factory=recordings.open,
     )
