@@ -212,6 +212,7 @@ class _Run:
             offered_days=tuple(start.date() for start in starts),
             opens=salon.profile.opens,
             closes=salon.profile.closes,
+            language=state.language,
             phone_known=state.caller.digits,
         )
         return self.understander.understand(turn, salon.lexicon, known)

@@ -51,6 +51,8 @@ def discount(view: View) -> Move | None:
 def price(view: View) -> Move | None:
     if not _fresh(view, "price", Intent.ASK_PRICE):
         return None
+    if view.hears(Intent.ASK_DURATION) and not hints.asks_money(view.heard.text):
+        return None  # «сколько по времени» only sounds like money
     state = view.state
     named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated) or state.wish.services
     if not named:
@@ -60,8 +62,6 @@ def price(view: View) -> Move | None:
         again = state.has_told("expensive")
         told = _told(view, "price", view.say.price_stays(_offers(named, view), again=again))
         return replace(told, state=told.state.tell("expensive"))
-    if not view.heard.services and state.has_told("price") and view.hears(Intent.ASK_DURATION):
-        return Note(replace(state, answered=(*state.answered, "price")))  # «сколько по времени» only sounds like money
     if not view.heard.services and state.has_told("price"):
         return _told(view, "price", view.say.why_prices_differ(_offers(named, view)), outcome=Outcome.PRICE_QUESTION)
     lines = []
@@ -145,6 +145,13 @@ def service_info(view: View) -> Move | None:
             return _told(view, "service_info", view.say.why_prices_differ(_offers(state.wish.services, view)))
         return _told(view, "service_info", view.say.no_such_service(unknown)) if unknown else None
     return _told(view, "service_info", view.say.prices(services), view.say.durations(services), outcome=Outcome.INFO)
+
+
+def only_master_knows(view: View) -> Move | None:
+    """«а больно это?», «сколько держится?»: no fact of the price list, so it is the master's to answer."""
+    if not _fresh(view, "service_info", Intent.ASK_SERVICE_INFO) or not view.state.wish.services:
+        return None
+    return _told(view, "service_info", view.say.ask_the_master()) if not view.state.answered else None
 
 
 def staff(view: View) -> Move | None:
@@ -293,4 +300,5 @@ RULES: tuple[Rule, ...] = (
     prepayment,
     staff,
     duty,
+    only_master_knows,
 )

@@ -35,12 +35,26 @@ _MOVE_NOT = re.compile(
 _PAST_DAY = re.compile(r"\b(вчера|позавчера|прошл\w+|yesterday|last)\b")
 _MONTH = re.compile(r"(январ|феврал|март|апрел|ма[йя]\b|июн|июл|август|сентябр|октябр|ноябр|декабр|числ)")
 _PAST_VERB = re.compile(r"\b(?!если\b|или\b)\w*(?:[аеиоуыюя]л[аио]?|лся|лась|лись)\b|\bwas\b|\bhad\b")
+_UNDECIDED = re.compile(
+    r"\b(не знаю|без понятия|затрудняюсь|не решил\w*|не определил\w*|подскажите|посоветуйте|"
+    r"а когда (?:можно|есть|у вас)|когда можно|какие есть|что есть|don'?t know|not sure|whenever)\b"
+)
+_MONEY = re.compile(r"\b(сто[ия]т\w*|цен[аыеу]\w*|поч[её]м|рубл\w*|денег|деньги|стоимост\w*|price|cost\w*|how much)\b")
 _EXPENSIVE = re.compile(r"\b(дорог\w*|дороговато|недешев\w*|expensive|pricey)\b")
 _LEAVE = re.compile(
     r"\b(?:тогда|лучше|все|ладно|уже)\s+не\s+(?:надо|нужно|стоит)\b|\bкак (?:есть|было|была)\b|\bне (?:буду|будем) "
     r"(?:менять|переносить|ничего)|\bничего не (?:меняй\w*|надо|нужно)|^нет,? не (?:надо|нужно)\b|\bas it (?:is|was)\b"
 )
 _ASKS_ABOUT = re.compile(r"^(?:ну |нет |хорошо |так )?а (?:если |можно |есть )?(?:в|во|на|к|у|с|после|до|за)?\b")
+
+
+def undecided(text: str) -> bool:
+    """«не знаю», «а когда есть?» to a question: tell me what there is."""
+    return _UNDECIDED.search(text.lower()) is not None
+
+
+def asks_money(text: str) -> bool:
+    return _MONEY.search(text.lower()) is not None
 
 
 def is_past(phrase: str) -> bool:

@@ -13,7 +13,7 @@ from agent.policy.timetable import impossible_day
 from agent.policy.visit import kept
 from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
 from agent.understanding import DayWish, Intent, ServiceMention, TimeWish, Understood
-from crm.model import Plan, StaffId
+from crm.model import Plan, ServiceId, StaffId
 
 AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
 """«после моего окрашивания»: names a time, not a wish."""
@@ -309,7 +309,7 @@ def _services(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
             common = tuple(c for c in mention.candidates if c in twin.candidates)
             narrower = common if len(common) < len(twin.candidates) else mention.candidates
             wanted[wanted.index(twin)] = Wanted(mention.phrase, narrower)
-        elif index == 0 and (replaces or _replaces_open(state, mention)):
+        elif index == 0 and (replaces or _replaces_open(state, mention) or _other_variant(state, mention, view)):
             wanted = [Wanted(mention.phrase, mention.candidates)]
         else:
             wanted.append(Wanted(mention.phrase, mention.candidates))
@@ -319,6 +319,20 @@ def _services(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
 def _replaces_open(state: DialogueState, mention: ServiceMention) -> bool:
     """After «нет такой услуги» the next one named takes its place."""
     return bool(state.wish.services) and all(not w.candidates for w in state.wish.services) and bool(mention.candidates)
+
+
+def _other_variant(state: DialogueState, mention: ServiceMention, view: View) -> bool:
+    """«ой нет, мне без покрытия» at the read-back: another service of the same kind takes the place of the only one."""
+    corrects = view.hears(Intent.DENY) or state.question is Question.WHAT_ELSE
+    if not corrects or len(state.wish.services) != 1 or hints.adds_to_visit(view.heard.text) or not mention.candidates:
+        return False
+    old = {word for c in state.wish.services[0].candidates for word in _kind_words(view, c)}
+    return bool(old & {word for c in mention.candidates for word in _kind_words(view, c)})
+
+
+def _kind_words(view: View, service_id: ServiceId) -> set[str]:
+    name = view.salon.service(service_id).name.lower() if view.salon.has_service(service_id) else ""
+    return {word for word in re.findall(r"[а-яёa-z]+", name) if len(word) > 5}
 
 
 def _is_reference(mention: ServiceMention, text: str) -> bool:
@@ -368,7 +382,7 @@ def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
         wish = replace(wish, day=None, other_days=(), any_day=False)
     if heard.day is not None:
         wish = replace(wish, day=heard.day, other_days=heard.other_days, any_day=False)
-    elif heard.any_day or (wish.day is None and hints.nearest(heard.text)):
+    elif heard.any_day or (wish.day is None and _any_day_will_do(state, view)):
         wish = replace(wish, day=None, other_days=(), any_day=True)
     if heard.time is not None:
         time_wish = _time(wish.time, heard.time, state, view)
@@ -384,6 +398,13 @@ def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     return replace(
         wish, refused_days=tuple(dict.fromkeys(refused_days)), refused_times=tuple(dict.fromkeys(refused_times))
     )
+
+
+def _any_day_will_do(state: DialogueState, view: View) -> bool:
+    """«когда ближайшее», «а когда можно?», «не знаю» to «на какой день?»: she wants to hear what there is."""
+    text, at_day = view.heard.text, state.question in (Question.DAY, Question.TIME)
+    asks_when = view.hears(Intent.ASK_SLOTS, Intent.ASK_ANY_TIME)
+    return hints.nearest(text) or (at_day and (asks_when or hints.undecided(text)))
 
 
 def _time(old: TimeWish | None, new: TimeWish, state: DialogueState, view: View) -> TimeWish:

@@ -12,6 +12,8 @@ from agent.tools import ToolResult
 from agent.understanding import Intent
 from crm.model import Outcome, Task, TaskKind
 
+CALL_BACK_DAYS = 7
+"""A call back later than that is no call back: the day named is that of the visit."""
 CALL_BACK_WITHIN = timedelta(hours=1)
 
 TASK_BY_INTENT: tuple[tuple[Intent, TaskKind], ...] = (
@@ -95,7 +97,11 @@ def due(view: View) -> datetime:
     profile, heard = view.salon.profile, view.heard
     wanted = heard.time.at or heard.time.not_before if heard.time is not None else None
     moment = view.now + CALL_BACK_WITHIN
+    day = heard.day.first if heard.day is not None and heard.day.first == heard.day.last else None
     if wanted is not None and profile.admin_from <= wanted < profile.admin_until:
+        if day is not None and view.today < day <= view.today + timedelta(days=CALL_BACK_DAYS):
+            moment = view.now + (day - view.today)
+            return moment.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0) + CALL_BACK_WITHIN
         moment = view.now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0) + CALL_BACK_WITHIN
         if moment < view.now:
             moment += timedelta(days=1)

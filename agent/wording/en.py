@@ -51,6 +51,9 @@ class English(EnglishVisits):
             return f"I understand. {who} is the least expensive: {price}."
         return "I understand. The price is fixed by our price list."
 
+    def ask_the_master(self) -> str:
+        return "The master will gladly tell you about that."
+
     def durations(self, services: Sequence[Service]) -> str:
         minutes = [(s, int(s.duration.total_seconds() // 60)) for s in services]
         return " ".join(f"{cap(self._name(s))} takes {self._length(m)}." for s, m in minutes)

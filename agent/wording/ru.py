@@ -84,6 +84,9 @@ class Russian(RussianVisits):
             return "Понимаю. Точную сумму мастер назовёт до начала работы."
         return "Понимаю. Цена по прайсу, она фиксированная."
 
+    def ask_the_master(self) -> str:
+        return self.pick("master", "Это лучше спросить у мастера на месте.", "Об этом подробно расскажет мастер.")
+
     def durations(self, services: Sequence[Service]) -> str:
         return " ".join(f"{cap(short(s.name))} длится {self.phrases.say_duration(s.duration)}." for s in services)
 

@@ -129,9 +129,11 @@ class NameFinder:
                 item = self._name_at(tokens, start, taken)
                 if item is not None and item.end == index - 1:
                     return FoundName(item.start, index + 1, item.name, True)
-        elif tokens[index - 2].text == "меня":
-            item = self._name_at(tokens, index - 1, taken)
-            if item is not None:
+        for start in range(max(1, index - 3), index):
+            if tokens[start - 1].text != "меня":
+                continue
+            item = self._name_at(tokens, start, taken)
+            if item is not None and item.end == index:
                 return FoundName(item.start, index + 1, item.name, True)
         return None
 

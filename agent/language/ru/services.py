@@ -97,7 +97,7 @@ class ServiceMatcher:
         groups = self._group(tokens, hits, own)
         groups = self._share_modifiers(tokens, groups)
         found = [self._mention(tokens, group) for group in groups]
-        return [mention for mention in found if mention is not None]
+        return _without_echoes([mention for mention in found if mention is not None])
 
     def _own_hits(self, tokens: Sequence[Token], hits: Sequence[Hit], taken: frozenset[int]) -> dict[int, set[int]]:
         """Token position -> services whose own words it sounds like."""
@@ -285,6 +285,17 @@ def _by_kind(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
         kind: frozenset(concept.tag for concept in concepts if concept.kind == kind)
         for kind in ("procedure", "subject", "modifier")
     }
+
+
+def _without_echoes(found: list[FoundService]) -> list[FoundService]:
+    """«причесаться уложить волосы»: a word for what the salon has not, said in one breath with one that it has, is
+    the same wish in other words."""
+    known = [item for item in found if item.mention.candidates]
+    return [
+        item
+        for item in found
+        if item.mention.candidates or not any(k.start == item.end or k.end == item.start for k in known)
+    ]
 
 
 def _around(tokens: Sequence[Token], start: int, end: int) -> str:
