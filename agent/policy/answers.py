@@ -5,6 +5,7 @@ from datetime import date
 
 from agent.model import Expect
 from agent.policy import hints
+from agent.policy.listen import asks_further_price
 from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
 from agent.policy.services import narrow
 from agent.state import DialogueState, Goal, Question, Wanted
@@ -43,13 +44,12 @@ def discount(view: View) -> Move | None:
     if "discount" in view.state.answered or not hints.asks_discount(view.heard.text):
         return None
     told = _told(view, "discount", view.say.no_discount(), outcome=Outcome.PRICE_QUESTION)
-    if view.heard.services or view.state.wish.services:
-        return told
     return Tell(told.lines, replace(told.state, answered=(*told.state.answered, "price")))
 
 
 def price(view: View) -> Move | None:
-    if not _fresh(view, "price", Intent.ASK_PRICE):
+    further = "price" not in view.state.answered and asks_further_price(view.state, view)
+    if not further and not _fresh(view, "price", Intent.ASK_PRICE):
         return None
     if view.hears(Intent.ASK_DURATION) and not hints.asks_money(view.heard.text):
         return None  # «сколько по времени» only sounds like money
@@ -74,13 +74,22 @@ def price(view: View) -> Move | None:
         else:
             lines.append(view.say.prices(services))
     complex_ones = [s for s in _offers(named, view) if s.consultation_first]
-    state = replace(state.tell("price"), wish=replace(state.wish, services=state.wish.services or named))
+    state = replace(state.tell("price_topic"), wish=replace(state.wish, services=_priced(state, named)))
     if complex_ones and not state.has_told("consultation") and len(complex_ones) == len(_offers(named, view)):
         state = replace(state, goal=Goal.BOOK, wish=replace(state.wish, services=named), outcome=Outcome.PRICE_QUESTION)
         state = replace(state, answered=(*state.answered, "price"))
         return Note(state)
-    told = _told(replace(view, state=state), "price", *lines, outcome=Outcome.PRICE_QUESTION)
+    if not _offers(named, view):
+        told = _told(replace(view, state=state), "price", *lines, outcome=Outcome.INFO)
+        return Ask((*told.lines, view.say.price_of_what()), Question.SERVICE, Expect.SERVICE, told.state)
+    told = _told(replace(view, state=state.tell("price")), "price", *lines, outcome=Outcome.PRICE_QUESTION)
     return told if told.lines else Note(told.state)
+
+
+def _priced(state: DialogueState, named: tuple[Wanted, ...]) -> tuple[Wanted, ...]:
+    """What she may go on to book: the last thing that has a price, unless a visit is being arranged already."""
+    known = tuple(w for w in named if w.candidates)
+    return state.wish.services if state.goal is not Goal.NONE and state.wish.services else known or state.wish.services
 
 
 def _offers(named: tuple[Wanted, ...], view: View) -> tuple[Service, ...]:
@@ -145,6 +154,14 @@ def service_info(view: View) -> Move | None:
             return _told(view, "service_info", view.say.why_prices_differ(_offers(state.wish.services, view)))
         return _told(view, "service_info", view.say.no_such_service(unknown)) if unknown else None
     return _told(view, "service_info", view.say.prices(services), view.say.durations(services), outcome=Outcome.INFO)
+
+
+def why_we_ask(view: View) -> Move | None:
+    """«а зачем вам?» to the name or the number."""
+    asked = view.state.question
+    if asked not in (Question.NAME, Question.PHONE) or "why" in view.state.answered:
+        return None
+    return _told(view, "why", view.say.why_needed(asked)) if hints.asks_why(view.heard.text) else None
 
 
 def only_master_knows(view: View) -> Move | None:
@@ -300,5 +317,6 @@ RULES: tuple[Rule, ...] = (
     prepayment,
     staff,
     duty,
+    why_we_ask,
     only_master_knows,
 )

@@ -8,7 +8,7 @@ from agent.policy.announce import announce
 from agent.policy.answers import answer
 from agent.policy.booking import book
 from agent.policy.ending import goodbye, hang_up, invite, offer_help
-from agent.policy.manage import manage
+from agent.policy.manage import left_alone, manage
 from agent.policy.moves import Ask, Finish, Move, Rule, View, first_move
 from agent.policy.opening import greet, greet_late, silence, unclear
 from agent.policy.persons import persons
@@ -26,6 +26,10 @@ def leaves_first(view: View) -> Move | None:
     if unmoved and view.hears(Intent.BYE) and not _says_more(view) and not view.hears(Intent.AFFIRM):
         outcome = view.state.outcome or Outcome.INFO
         return Finish((view.say.kept(), view.say.goodbye(view.state)), outcome, replace(view.state, goal=Goal.NONE))
+    if unmoved and view.hears(Intent.THANKS) and not _says_more(view) and view.state.question is Question.OFFER:
+        booking = view.state.target_booking()
+        assert booking is not None
+        return Ask((view.say.stays(booking),), Question.NONE, Expect.FREE, left_alone(view.state))
     if not view.heard.intents or view.state.goal not in (Goal.NONE, Goal.BOOK, Goal.WAITLIST):
         return None
     if view.hears(Intent.BYE) and view.heard.intents[0] in (Intent.BYE, Intent.THANKS):

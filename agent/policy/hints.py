@@ -35,6 +35,22 @@ _MOVE_NOT = re.compile(
 _PAST_DAY = re.compile(r"\b(вчера|позавчера|прошл\w+|yesterday|last)\b")
 _MONTH = re.compile(r"(январ|феврал|март|апрел|ма[йя]\b|июн|июл|август|сентябр|октябр|ноябр|декабр|числ)")
 _PAST_VERB = re.compile(r"\b(?!если\b|или\b)\w*(?:[аеиоуыюя]л[аио]?|лся|лась|лись)\b|\bwas\b|\bhad\b")
+_AS_BEFORE = re.compile(
+    r"\bкак (?:я |мне )?(?:в прошл\w+ раз|прошл\w+ раз\w*|обычно|всегда|раньше|тогда)|\bто же самое\b|"
+    r"\bas usual\b|\blike last time\b"
+)
+_NEITHER = re.compile(
+    r"\bни то,? ни (?:друго|это)|\bни одно\b|\bникак\w+\b|\bдруги[ех] (?:вариант\w*|врем\w+|окн\w+|окош\w+|есть)|"
+    r"\bдругое (?:врем\w+|есть|что)|\bчто.?(?:нибудь|то)? (?:еще|другое)\b|\bеще (?:варианты|что|есть)|"
+    r"\bне (?:подход\w+|подойд\w+|устраива\w+|удобно)\b|\bneither\b|\banything else\b|\bnone of\b"
+)
+_OTHER_DAY = re.compile(
+    r"\b(?:друг(?:ой|ие|ого|их)|ином|иной) (?:ден\w+|дн\w+|числ\w+)|\bдругое число|\banother day|\bother days?\b"
+)
+_GO_AHEAD = re.compile(
+    r"\b(давай(?:те)?|запи[шс]\w+|пиши(?:те)?|хорошо|согласн\w+|подходит|устраивает|let'?s|go ahead|book)\b"
+)
+_WHY = re.compile(r"\b(зачем|для чего|почему|к чему|why|what for)\b")
 _UNDECIDED = re.compile(
     r"\b(не знаю|без понятия|затрудняюсь|не решил\w*|не определил\w*|подскажите|посоветуйте|"
     r"а когда (?:можно|есть|у вас)|когда можно|какие есть|что есть|don'?t know|not sure|whenever)\b"
@@ -46,6 +62,30 @@ _LEAVE = re.compile(
     r"(?:менять|переносить|ничего)|\bничего не (?:меняй\w*|надо|нужно)|^нет,? не (?:надо|нужно)\b|\bas it (?:is|was)\b"
 )
 _ASKS_ABOUT = re.compile(r"^(?:ну |нет |хорошо |так )?а (?:если |можно |есть )?(?:в|во|на|к|у|с|после|до|за)?\b")
+
+
+def as_before(text: str) -> bool:
+    """«как в прошлый раз», «как обычно»"""
+    return _AS_BEFORE.search(text.lower()) is not None
+
+
+def declines_offers(text: str) -> bool:
+    """«ни то ни другое», «а другие варианты есть»: none of the times just named."""
+    return _NEITHER.search(text.lower()) is not None
+
+
+def other_day(text: str) -> bool:
+    return _OTHER_DAY.search(text.lower()) is not None
+
+
+def goes_ahead(text: str) -> bool:
+    """«ну ладно, давайте»: after a price, a wish to come."""
+    return _GO_AHEAD.search(text.lower()) is not None
+
+
+def asks_why(text: str) -> bool:
+    """«а зачем вам?»"""
+    return _WHY.search(text.lower()) is not None
 
 
 def undecided(text: str) -> bool:

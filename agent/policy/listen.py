@@ -122,10 +122,19 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
     """What the words mean only at this point of the talk."""
     if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
         return goal
+    if state.goal is Goal.NONE and not view.heard.intents and hints.as_before(view.heard.text):
+        return Goal.BOOK
+    if state.goal is Goal.NONE and state.wish.services and not state.written and _goes_ahead(view):
+        return Goal.BOOK
     if state.goal is Goal.NONE and _wants_other_time(view):
         return Goal.RESCHEDULE
     confirms = hints.confirms_booking(view.heard.text) or (view.hears(Intent.CONFIRM_VISIT) and not state.written)
     return Goal.REMIND if state.goal is Goal.NONE and confirms else None
+
+
+def _goes_ahead(view: View) -> bool:
+    """After the price: «ну ладно, давайте» is a wish to come, thanks and goodbye are not."""
+    return hints.goes_ahead(view.heard.text) and set(view.heard.intents) <= {Intent.AFFIRM, Intent.BOOK, Intent.CHOOSE}
 
 
 def _wants_other_time(view: View) -> bool:
@@ -160,6 +169,8 @@ def _about_what_was_written(view: View) -> Goal | None:
 def _only_asks(view: View) -> bool:
     """A question with no service, day or master in it is no wish yet, however bookish it sounds."""
     heard = view.heard
+    if view.hears(Intent.OTHER_CLIENT_DATA):
+        return True
     asks = any(name.startswith("ask_") and name not in ("ask_slots", "ask_any_time") for name in heard.intents)
     return asks and not (heard.services or heard.day or heard.time or heard.staff)
 
@@ -170,6 +181,7 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
     if state.goal is not Goal.NONE or state.done:
         return None
     asks = any(name.startswith(("ask_", "certificate", "health", "complaint", "human")) for name in heard.intents)
+    asks = asks or asks_further_price(state, view)
     concrete = bool(heard.day or heard.time or (heard.staff and not heard.staff[0].negated))
     if heard.services and not asks:
         return Goal.BOOK
@@ -180,6 +192,13 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
     if state.wish.services and concrete and not asks:
         return Goal.BOOK
     return None
+
+
+def asks_further_price(state: DialogueState, view: View) -> bool:
+    """«а мужская?» after a price that was told or could not be: the question goes on."""
+    more = view.heard.day or view.heard.time or view.heard.staff or view.hears(Intent.BOOK)
+    asks = state.has_told("price_topic") and state.goal is Goal.NONE and hints.asks_about(view.turn.text)
+    return asks and bool(view.heard.services) and not more
 
 
 def _person(state: DialogueState, view: View) -> DialogueState:
@@ -261,6 +280,11 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     return state
 
 
+def _turns_down(view: View) -> bool:
+    text = view.heard.text
+    return view.hears(Intent.DENY) or hints.declines_offers(text) or hints.other_day(text)
+
+
 def _only_any_time(view: View) -> bool:
     heard = view.heard
     more = heard.services or heard.staff or heard.day or heard.time or heard.any_day or heard.refused_days
@@ -270,10 +294,13 @@ def _only_any_time(view: View) -> bool:
 def _refusal(state: DialogueState, view: View) -> DialogueState:
     """A no to offers strikes them out; without another wish in the same breath we must ask for one."""
     heard = view.heard
-    if state.question is not Question.OFFER or not state.offers or not view.hears(Intent.DENY):
+    if state.question is not Question.OFFER or not state.offers or not _turns_down(view):
         return state
     starts = tuple(plan.start for plan in state.offers)
     state = replace(state, refused=(*state.refused, *starts), offers=(), search=None)
+    if heard.day is None and hints.other_day(heard.text):
+        wish = replace(state.wish, day=None, other_days=(), any_day=False)
+        return replace(state, wish=wish, answered=(*state.answered, "declined"))
     if heard.day is None and heard.time is None and not heard.services and not view.hears(Intent.WAITLIST):
         state = replace(state, answered=(*state.answered, "declined"))
     return state

@@ -116,14 +116,16 @@ def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     again = (view.state.question is Question.OFFER and bool(view.state.offers)) or "sorry" in state.answered
     state = replace(state, offers=plans, suggested_staff=staff_in(plans))
     lines = view.say.offer(plans, stage, state.wish, again=again)
-    if (
-        view.state.offers
-        and (view.hears(Intent.AFFIRM) or view.heard.any_time)
-        and len(plans) > 1
-        and not state.answered
-    ):
-        lines = (view.say.which_offer(plans),)  # a yes to two times
+    if view.state.offers and view.state.question is Question.OFFER and _heard_them(view):
+        lines = (view.say.which_offer(plans),)
     return Ask(lines, Question.OFFER, Expect.CHOICE if len(plans) > 1 else Expect.YES_NO, state)
+
+
+def _heard_them(view: View) -> bool:
+    """The offers were understood, only the choice is missing: a yes to two times, a question by the way, the name.
+    Reading all of it out again would sound like a machine."""
+    asked_by_the_way = any(topic != "sorry" for topic in view.state.answered)
+    return view.hears(Intent.AFFIRM) or view.heard.any_time or asked_by_the_way or bool(view.heard.name)
 
 
 def _own_visit(view: View) -> Move | None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.model import Expect
+from agent.policy import hints
 from agent.policy import search as find
 from agent.policy.moves import Ask, Move, Note, Tell, View
 from agent.policy.services import Resolution, resolve
@@ -51,8 +52,14 @@ def know_service(view: View) -> Move | None:
             return Tell(lines, state)
         return Ask((*lines, view.say.ask_service(again=False)), Question.SERVICE, Expect.SERVICE, state)
     if not found.services and not found.open:
-        again = state.question is Question.SERVICE
-        return Ask((view.say.ask_service(again=again),), Question.SERVICE, Expect.SERVICE, state)
+        heard = view.heard
+        again = state.question is Question.SERVICE and not (heard.staff or heard.day or heard.time)
+        if hints.as_before(view.heard.text) and not state.has_told("no_history"):
+            first = (view.say.no_history(), view.say.ask_service(again=False))
+            return Ask(first, Question.SERVICE, Expect.SERVICE, state.tell("no_history"))
+        return Ask(
+            (view.say.ask_service(again=again, staff=state.wish.staff),), Question.SERVICE, Expect.SERVICE, state
+        )
     return None
 
 

@@ -103,6 +103,8 @@ def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueS
         return state
     day, moment = heard.day, heard.time
     names_old_day = heard.booked_day is None and day is not None and day.first == day.last == start.date()
+    if names_old_day and moment is None:
+        day = None  # «перенесите сегодняшнюю стрижку»
     if names_old_day and moment is not None and moment.at == start.time():
         day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
     if moment is not None and (moment.later or moment.earlier) and moment.at is None and heard.late_by is not None:

@@ -122,7 +122,7 @@ class EnglishVisits:
 
     # --- what, who, when -----------------------------------------------------------------------------------------
 
-    def ask_service(self, *, again: bool) -> str:
+    def ask_service(self, *, again: bool, staff: Sequence[str] = ()) -> str:
         if again:
             names = list(dict.fromkeys(self._name(s) for s in self.salon.services))[:5]
             return f"We offer, for example: {', '.join(names)}. What would you like?"
@@ -163,6 +163,14 @@ class EnglishVisits:
 
     def no_such_day(self, phrase: str, *, past: bool) -> str:
         return "That day has already passed." if past else "There is no such date."
+
+    def no_history(self) -> str:
+        return "I do not see your earlier visits."
+
+    def why_needed(self, question: Question) -> str:
+        if question is Question.PHONE:
+            return "We need the number to send the confirmation."
+        return "The master needs the name to know who is coming."
 
     def ask_day(self, *, with_time: bool, again: bool) -> str:
         if again:

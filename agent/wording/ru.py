@@ -68,8 +68,10 @@ class Russian(RussianVisits):
                 if member is not None:
                     role = member.role.split(",", 1)[0]
                     roles.append(f"{self._first(member.name)} — {role}")
-        if len(roles) > 1:
+        if len(roles) > 1 and len({o.price for o in services[0].offers}) > 1:
             return f"Цена зависит от мастера: {', '.join(roles)}."
+        if services and not any(o.price.starting_at for o in services[0].offers):
+            return "Цена по прайсу, она фиксированная."
         return "Цена зависит от объёма работы, её подтверждает мастер до начала."
 
     def price_stays(self, services: Sequence[Service], *, again: bool) -> str:
@@ -207,7 +209,7 @@ class Russian(RussianVisits):
             when = f"{self._day(plan.start)} {self._at(plan.start)}"
             return f"Меняю запись: {when} {who}, {names}, {length}, {self.phrases.say_price(plan.price)}."
         old = f"{self._day(booking.start)} {self._at(booking.start)}"
-        new = f"{self._day(plan.start, 'на')}, {self._at(plan.start)}"
+        new = f"{self._day(plan.start)} {self._at(plan.start)}"
         who = self.phrases.to_master(self._staff(part.staff_id))
         return f"Переношу: было {old}, будет {new}, {who}."
 

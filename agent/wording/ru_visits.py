@@ -103,10 +103,13 @@ class RussianVisits:
 
     # --- what, who, when -----------------------------------------------------------------------------------------
 
-    def ask_service(self, *, again: bool) -> str:
+    def ask_service(self, *, again: bool, staff: Sequence[str] = ()) -> str:
         if again:
-            names = list(dict.fromkeys(lower_first(short(s.name)) for s in self.salon.services))[:5]
-            return f"У нас есть, например, {join_and(names)}. Что вам записать?"
+            plain = [s for s in self.salon.services if s.variant_of is None]
+            mine = [s for s in plain if any(o.staff_id in staff for o in s.offers)] or plain
+            names = list(dict.fromkeys(lower_first(short(s.name)) for s in mine))
+            shown = names[self.turn * 3 % len(names) :][:4] if len(names) > 5 else names  # others each time
+            return f"Например, {join_and(shown)}. Что вам записать?"
         return self.pick("service", "На какую услугу вас записать?", "Что будем делать?", "Какая услуга нужна?")
 
     def no_such_service(self, phrase: str) -> str:
@@ -167,6 +170,14 @@ class RussianVisits:
             return self.pick("past", "Этот день уже прошёл.", "Этот день уже позади.")
         return self.pick("baddate", "Такого числа нет.", "Такого дня в календаре нет.")
 
+    def no_history(self) -> str:
+        return "Прошлые визиты мне не видны."
+
+    def why_needed(self, question: Question) -> str:
+        if question is Question.PHONE:
+            return "Номер нужен, чтобы прислать подтверждение."
+        return "Имя нужно мастеру, чтобы знать, кто придёт."
+
     def ask_day(self, *, with_time: bool, again: bool) -> str:
         if again:
             return "Назовите, пожалуйста, день недели или число."
@@ -224,7 +235,8 @@ class RussianVisits:
         return ", или ".join(pieces)
 
     def which_offer(self, plans: Sequence[Plan]) -> str:
-        return f"Записать {' или '.join(self._when_and_who(plan, plans) for plan in plans)}?"
+        lead = "Записать " if self.turn % 2 else "Вам удобнее "
+        return f"{lead}{' или '.join(self._when_and_who(plan, plans) for plan in plans)}?"
 
     def _when_and_who(self, plan: Plan, plans: Sequence[Plan]) -> str:
         same_day = len({self.salon.local(p.start).date() for p in plans}) == 1

@@ -1,7 +1,8 @@
 """Words that a recogniser or a hasty typist spoilt, put back where only one word of the trade sounds alike.
 
 Touches only words that the dictionary does not know, and only towards a closed vocabulary: days, months, numbers,
-times. «четверк» -> «четверг», «восемнадцат» -> «восемнадцать». Names and services have their own matching by sound.
+times, the commonest words of booking. «четверк» -> «четверг», «стришку» -> «стрижку». Names and other services have
+their own matching by sound.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +18,19 @@ from agent.language.text import Token, wordlist
 _MIN_LETTERS = 5
 _OTHER = wordlist("вечером утром половина половину половине четверти после через неделю следующей следующую часика")
 
+_TRADE = wordlist(
+    "стрижка стрижку стрижки маникюр педикюр укладка укладку окрашивание массаж пилинг бороду бороды чистка чистку "
+    "мужская мужскую женская женскую детская детскую консультация консультацию сертификат запишите записать "
+    "перенести отменить перенесите отмените"
+)
+
 
 class Speller:
     """The closed vocabulary by sound. `known` asks the dictionary."""
 
     def __init__(self, known: Callable[[str], bool]) -> None:
         self._known = known
-        words = {*WEEKDAYS, *MONTHS, *RELATIVE, *WORDS, *_OTHER}
+        words = {*WEEKDAYS, *MONTHS, *RELATIVE, *WORDS, *_OTHER, *_TRADE}
         self._vocabulary = frozenset(words)
         self._sounds = {sound(word): word for word in sorted(words) if len(word) >= _MIN_LETTERS and known(word)}
 
