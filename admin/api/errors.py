@@ -34,7 +34,8 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     codes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
-    return _answer(error.status_code, codes.get(error.status_code, "error"), str(error.detail))
+    headers = dict(error.headers) if error.headers else None
+    return _answer(error.status_code, codes.get(error.status_code, "error"), str(error.detail), headers)
 
 
 def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

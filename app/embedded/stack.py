@@ -24,6 +24,7 @@ from typing import IO, Self
 import asyncpg
 
 from app.embedded.access import ServerUser
+from app.embedded.guard import Guard
 from app.embedded.postgres import DATABASE_NAME, EmbeddedPostgres
 from app.embedded.server import POLL_S
 from app.embedded.valkey import EmbeddedValkey
@@ -46,6 +47,7 @@ class EmbeddedStack:
         self._lock: IO[str] | None = None
         self._postgres: EmbeddedPostgres | None = None
         self._valkey: EmbeddedValkey | None = None
+        self._guard: Guard | None = None
         self._addresses: dict[str, str] = {}
 
     @property
@@ -102,6 +104,9 @@ class EmbeddedStack:
             self._addresses = {}
             return
         self._address_file.unlink(missing_ok=True)
+        if self._guard:
+            self._guard.dismiss()
+            self._guard = None
         if self._valkey:
             self._valkey.stop()
         if self._postgres:
@@ -132,6 +137,9 @@ class EmbeddedStack:
         self._valkey = EmbeddedValkey(run, logs / "valkey.log", user)
         self._valkey.start()
         self._postgres.start(timeout_s)
+        assert self._postgres.pid is not None
+        assert self._valkey.pid is not None
+        self._guard = Guard(self._postgres.pid, self._valkey.pid)
         asyncio.run(_ensure_database(self._postgres.url("postgres")))
         self._addresses = {"database_url": self._postgres.url(), "redis_url": self._valkey.url}
         draft = self._address_file.with_suffix(".new")

@@ -10,7 +10,9 @@ from app.known_numbers import KnownNumbers
 from app.lifeline import Lifeline
 from app.recordings import RecordingFiles
 from app.trunks import source_policy, trunks_of
+from core.errors import AppError
 from core.settings import Settings
+from media_models.adapters.espeak import EspeakOptions, EspeakSynthesizer
 from telephony.link.edge import EdgeLink
 from telephony.media_clock import MediaClock
 from telephony.sip.ua import SipServer
@@ -24,6 +26,10 @@ from voice.ports import CallInfo
 
 log = structlog.get_logger(__name__)
 
+PLEASE_WAIT = "секунду, пожалуйста"
+PHRASE_WITHIN_S = 10.0
+"""Takes a third of a second; calls are taken without the phrase rather than not at all."""
+
 NO_SUCH_NUMBER = Refuse(404, "Not Found")
 
 
@@ -32,7 +38,7 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         numbers = KnownNumbers(runtime.companies)
         await numbers.read()
         reading = asyncio.create_task(numbers.keep_reading(), name="numbers")
-        link = EdgeLink(link_folder(settings))
+        link = EdgeLink(link_folder(settings), filler_pcm=await _waiting_phrase())
         recordings = RecordingFiles(settings.data_dir, runtime.clock, enabled=settings.recording_enabled)
         sip = _sip_server(runtime, link, numbers, recordings)
         twilio = _twilio_server(runtime, link, recordings, cleanup)
@@ -45,6 +51,19 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         await asyncio.gather(sip.stop(), twilio.stop())
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _waiting_phrase() -> bytes:
+    """What a caller hears whose brain has died, at 8 kHz. The synthesiser runs once at start and is gone afterwards."""
+    synthesizer = EspeakSynthesizer(EspeakOptions(rate_hz=8000, workers=1))
+    try:
+        async with asyncio.timeout(PHRASE_WITHIN_S):
+            return b"".join([piece async for piece in synthesizer.synthesize(PLEASE_WAIT)])
+    except (AppError, TimeoutError) as error:
+        log.warning("waiting_phrase_not_made", fault=type(error).__name__)
+        return b""
+    finally:
+        await synthesizer.close()
 
 
 def _sip_server(runtime: Runtime, link: EdgeLink, numbers: KnownNumbers, recordings: RecordingFiles) -> SipServer:

@@ -20,6 +20,11 @@ HELLO_TIMEOUT_S = 0.5
 """A brain that does not answer a local socket in this time is not fit for a new call."""
 ATTACH_WITHIN_S = 3.0
 """A caller who hears nothing for longer hangs up."""
+RESUME_WITHIN_S = 25.0
+"""A caller whose brain has died is asked to wait. With a single brain she waits until it has started anew, which takes
+two to fifteen seconds with the embedded models."""
+FILLER_EVERY_S = 5.0
+"""While she waits she is told so again: silence is taken for a lost line."""
 RETRY_S = 0.05
 PING_EVERY_S = 1.0
 PONG_TIMEOUT_S = 5.0
@@ -39,12 +44,15 @@ class EdgeLink:
         *,
         filler_pcm: bytes = b"",
         attach_within_s: float = ATTACH_WITHIN_S,
+        resume_within_s: float = RESUME_WITHIN_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
     ) -> None:
-        """filler_pcm: s16le at the leg's rate, played when a brain has died («секунду»)."""
+        """filler_pcm: s16le at the leg's rate, played when a brain has died («секунду»), and again while no other is found.
+        attach_within_s: for a new call; resume_within_s: for one that has lost its brain."""
         self._socket_dir = socket_dir
         self._filler_pcm = filler_pcm
         self._attach_within_s = attach_within_s
+        self._resume_within_s = resume_within_s
         self._pong_timeout_s = pong_timeout_s
         self.resumes = 0
         """Calls given to another brain, in all."""
@@ -56,7 +64,7 @@ class EdgeLink:
         connection: _EdgeConnection | None = None
         try:
             while True:
-                connection = await self._attach(bridge)
+                connection = await self._attach(bridge, resuming=info.resumed)
                 if connection is None:
                     return
                 bridge.attach(connection, info)
@@ -78,16 +86,20 @@ class EdgeLink:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
 
-    async def _attach(self, bridge: "_Bridge") -> "_EdgeConnection | None":
+    async def _attach(self, bridge: "_Bridge", *, resuming: bool) -> "_EdgeConnection | None":
         """A connection to the least loaded brain; None when the caller has gone meanwhile."""
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._attach_within_s
+        deadline_s = loop.time() + (self._resume_within_s if resuming else self._attach_within_s)
+        filler_s = loop.time() + FILLER_EVERY_S
         while not bridge.leg_ended.is_set():
             connection = await self._least_loaded()
             if connection is not None:
                 return connection
             if loop.time() >= deadline_s:
                 raise Unavailable("no process takes the call", socket_dir=str(self._socket_dir))
+            if resuming and loop.time() >= filler_s:
+                filler_s += FILLER_EVERY_S
+                bridge.play(self._filler_pcm)
             await asyncio.sleep(RETRY_S)
         return None
 
