@@ -19,12 +19,13 @@ from voice.ports import AudioIn, CallLeg, HungUp
 CLIPS = Path(__file__).parents[1] / "tests" / "data" / "speech"
 QUESTIONS = ("12.ulaw", "13.ulaw", "14.ulaw", "40.ulaw", "35.ulaw", "33.ulaw", "38.ulaw")
 """Telephone-band questions that any salon answers in one turn: prices, hours, address."""
-INTERRUPTION = "27.ulaw"
+INTERRUPTIONS = ("27.ulaw", "26.ulaw", "12.ulaw", "33.ulaw", "11.ulaw", "23.ulaw", "38.ulaw", "41.ulaw")
+"""Words with which callers break in: soft and hard first sounds, women and men."""
 MARGIN = 240
 """Samples of a clip kept before and after its voiced part."""
 BARGE_AFTER_S = 0.9
 """The caller breaks in so long after the agent's first sound."""
-AGENT_DONE_MS = 1000
+AGENT_DONE_MS = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Caller:
         self._barge_every = barge_every
         self._offset = offset
         self._questions = [load_clip(name) for name in QUESTIONS]
-        self._interruption = load_clip(INTERRUPTION)
+        self._interruptions = [load_clip(name) for name in INTERRUPTIONS]
+        self._broke_in = offset
         self.spoken: list[Spoken] = []
 
     async def __call__(self, phone: Phone) -> None:
@@ -69,7 +71,9 @@ class Caller:
             if answered and self._barge_every and turn % self._barge_every == self._barge_every - 1:
                 await phone.wait(BARGE_AFTER_S)
                 if phone.agent_silent_ms < 100:
-                    self._say(phone, self._interruption, barge_in=True)
+                    interruption = self._interruptions[self._broke_in % len(self._interruptions)]
+                    self._broke_in += 1
+                    self._say(phone, interruption, barge_in=True)
                     await phone.spoken()
                     await phone.wait_agent_speaks(8)
         await phone.wait_agent_silent(AGENT_DONE_MS, 30)

@@ -5,7 +5,8 @@
 
 All times are read from what was spoken and played on the line, never from the server. The table of stages beside
 them is the server's own account. With stub engines the framework's share is what is left of voice-to-voice without
-the engines' fixed delays and without the wait that ends a turn.
+the engines' fixed delays and without the wait that ends a turn, as it is configured: what a busy server adds to that
+wait is the server's share. Exit status 1 when a number misses its bar, see bench/voice_bars.py.
 """
 
 import argparse
@@ -28,13 +29,12 @@ from typing import Any
 import httpx
 import numpy as np
 
+from bench.voice_bars import STUB_MS, WAIT_MS, Run, missed
 from bench.voice_callers import Caller, Measured, call_sip, call_twilio
 from bench.voice_capture import CallNumbers
 
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 60.0
-STUB_MS = 80 + 150 + 4 * 30 + 1
-"""Fixed delays of the stub engines: end of speech to text, first word, four more of the first sentence, first sound."""
 PACKAGES = ("websockets", "uvloop", "numpy", "faster-whisper", "ctranslate2", "onnxruntime")
 TURN_S = 16.0
 """Longest turn, answer included: sets the limit of a call."""
@@ -92,7 +92,15 @@ async def running_server(kind: str, engines: str) -> AsyncIterator[Server]:
 async def _read_stages(stdout: asyncio.StreamReader, into: list[dict[str, Any]]) -> None:
     async for line in stdout:
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            into.append(json.loads(line)["latency"])
+            into.append(_stages_of(*next(iter(json.loads(line).items()))))
+
+
+def _stages_of(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """One event of the timeline as named milliseconds."""
+    if kind == "latency":
+        return data if data.get("turn_kind") == "words" else {}
+    # From the onset that the detector heard to the clear.
+    return {"barge_in_stopped" if data["stopped"] else "paused_for_nothing": data["took_ms"]}
 
 
 def _tree(root: int) -> list[int]:
@@ -137,9 +145,9 @@ async def stages_over_http(ready: dict[str, Any], since: float) -> list[dict[str
                 template.replace(template[template.index("{") : template.index("}") + 1], row["id"])
             )
             latencies += [
-                event["data"]
+                _stages_of(event["kind"], event["data"])
                 for event in events.json()
-                if event["kind"] == "latency" and _seconds(event["at"]) >= since
+                if event["kind"] in ("latency", "barge_in") and _seconds(event["at"]) >= since
             ]
         return latencies
 
@@ -148,17 +156,6 @@ def _seconds(iso: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(iso).timestamp()
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    door: str
-    concurrency: int
-    numbers: CallNumbers
-    stages: dict[str, list[float]]
-    cpu_per_call_minute_s: float
-    late_ticks: int
-    problems: tuple[str, ...]
 
 
 async def one_run(server: Server, door: str, concurrency: int, turns: int, barge_every: int, out: Path | None) -> Run:
@@ -187,7 +184,7 @@ async def one_run(server: Server, door: str, concurrency: int, turns: int, barge
     stages: dict[str, list[float]] = {}
     for event in latencies:
         for name, value in event.items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and event.get("turn_kind") == "words":
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 stages.setdefault(name, []).append(float(value))
     print(f"  {door} x{concurrency}: {time.monotonic() - began_s:.0f} s", file=sys.stderr)
     return Run(door, concurrency, numbers, stages, cpu_s / max(call_minutes, 1e-9), late, tuple(problems))
@@ -223,11 +220,8 @@ def report(run: Run, engines: str) -> None:
     print(f"  server CPU      {run.cpu_per_call_minute_s:.2f} s a call-minute")
     for name, values in run.stages.items():
         print(f"    stage {name:16} {spread(values)}")
-    if engines == "stub" and numbers.voice_to_voice and run.stages.get("endpointing"):
-        # Engines work while the turn is not decided yet, so the longer of the two is what nobody can go below.
-        wait_ms = float(np.median(run.stages["endpointing"]))
-        share_ms = float(np.median(numbers.voice_to_voice)) - max(wait_ms, STUB_MS)
-        print(f"  framework share {share_ms:.0f} ms (median; endpointing wait {wait_ms:.0f}, engines {STUB_MS:.0f})")
+    if engines == "stub" and run.share_ms is not None:
+        print(f"  framework share {run.share_ms:.0f} ms (median; wait {WAIT_MS}, engines {STUB_MS})")
     for problem in run.problems:
         print(f"  PROBLEM {problem}")
 
@@ -251,7 +245,7 @@ async def bench(options: argparse.Namespace) -> list[Run]:
         for concurrency in options.concurrency:
             for door in options.door:
                 for _ in range(options.runs):
-                    turns = options.turns if concurrency == 1 else max(4, -(-options.turns // concurrency))
+                    turns = options.turns if concurrency == 1 else max(3, -(-options.turns // concurrency))
                     run = await one_run(server, door, concurrency, turns, options.barge_every, options.out)
                     report(run, options.engines)
                     runs.append(run)
@@ -264,7 +258,7 @@ def main() -> None:
     parser.add_argument("--server", choices=("serve", "in-process"), default="serve", help="in-process: stub engines")
     parser.add_argument("--door", nargs="+", choices=("twilio", "sip"), default=["twilio", "sip"])
     parser.add_argument("--concurrency", nargs="+", type=int, default=[1])
-    parser.add_argument("--turns", type=int, default=20, help="turns in all of one run; at least 4 a call")
+    parser.add_argument("--turns", type=int, default=20, help="turns in all of one run; at least 3 a call")
     parser.add_argument("--barge-every", type=int, default=2, help="each so-manyth answer is interrupted; 0: none")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="folder for the as-played audio of the first call of each run")
@@ -283,7 +277,14 @@ def main() -> None:
     print(f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"Python {platform.python_version()}, {versions}")
     print(f"engines {options.engines}, server {options.server}")
-    medians(asyncio.run(bench(options)))
+    runs = asyncio.run(bench(options))
+    medians(runs)
+    failures = missed(runs, options.engines)
+    for failure in failures:
+        print(f"MISSED {failure}")
+    print("all bars are met" if not failures else f"{len(failures)} bar(s) missed")
+    print(f"load at the end {os.getloadavg()[0]:.1f}")
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The framework alone, in one process: both doors, the conversation, engines of fixed delays; no database.
 
-Prints the ready line of `ai-admin serve`, so that the voice bench can run against it; each LATENCY event follows as a
-JSON line. For the numbers of the whole product run the bench against `ai-admin serve --engines stub`.
+Prints the ready line of `ai-admin serve`, so that the voice bench can run against it; each LATENCY and
+BARGE_IN event follows as a JSON line. For the numbers of the whole product run the bench against
+`ai-admin serve --engines stub`.
 """
 
 import asyncio
@@ -48,8 +49,8 @@ class OneCompany:
 
 class PrintedTimeline:
     def append(self, scope: object, event: TimelineEvent) -> None:
-        if event.kind is EventKind.LATENCY:
-            sys.stdout.write(json.dumps({"latency": event.data}) + "\n")
+        if event.kind in (EventKind.LATENCY, EventKind.BARGE_IN):
+            sys.stdout.write(json.dumps({event.kind.value: event.data}) + "\n")
             sys.stdout.flush()
 
 

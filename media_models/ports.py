@@ -74,6 +74,9 @@ class Detection:
     """RMS level of the frame just fed."""
     noise_dbfs: float
     """Running estimate of the noise floor."""
+    trailing: bool = False
+    """With speech: this frame has fallen back to the background. Speech is reported until its end is certain; if it
+    ends, it ended before this frame."""
 
 
 class DetectorStream(Protocol):

@@ -24,7 +24,7 @@ from voice.answering import Answering
 from voice.call_log import CallLog, NoMetrics
 from voice.closing import Closing
 from voice.completeness import SafeCompleteness
-from voice.echo import EchoGate
+from voice.echo import EchoGate, Side
 from voice.exchange import TurnTimes
 from voice.idle import IdlePolicy
 from voice.keypad import Keypad
@@ -89,7 +89,9 @@ class CallSession:
         self._last_frame_at_s = self._answered_at_s
         self._agent_until_ms = -timings.ECHO_TAIL_MS - 1
         self._voice_frames = 0
-        self._echoing = False
+        self._open_ms = 0
+        """Voice of which it is not known yet whose it is."""
+        self._side = Side.CALLER
         self._reopened = 0
         rate_hz, self._phrases = leg.info.rate_hz, phrases_for(line.language)
         phrases = self._phrases
@@ -252,19 +254,28 @@ class CallSession:
         if not self._agent_silent:
             self._echo.feed(frame.pcm, speaker.reference())
         detection = self._listener.frame(frame.pcm)
-        self._turns.frame(frame.pcm, detection.speech and not self._is_echo(detection), end_ms)
+        speech = self._is_caller(detection)
+        self._turns.frame(
+            frame.pcm, speech, end_ms, proven_ms=self._open_ms if speech else 0, trailing=detection.trailing
+        )
+        if speech:
+            self._open_ms = 0
         if self._listener.ears.reopened != self._reopened:
             self._reopened = self._listener.ears.reopened
             self._log.error(self._now_ms(), "detector", "reopened")
 
-    def _is_echo(self, detection: Detection) -> bool:
+    def _is_caller(self, detection: Detection) -> bool:
         if not detection.speech or self._agent_silent:
-            self._voice_frames = 0
-            return False
+            self._voice_frames = self._open_ms = 0
+            return detection.speech
         self._voice_frames += 1
         if self._voice_frames <= _JUDGED_FRAMES or self._voice_frames % 2 == 0:
-            self._echoing = self._echo.is_echo(self._voice_frames * FRAME_MS, detection.level_dbfs)
-        return self._echoing
+            self._side = self._echo.judge(self._voice_frames, detection.level_dbfs)
+        if self._side is Side.OPEN:
+            self._open_ms += FRAME_MS
+        elif self._side is Side.ECHO:
+            self._open_ms = 0
+        return self._side is Side.CALLER
 
     @property
     def _agent_silent(self) -> bool:

@@ -186,6 +186,7 @@ class Speaker:
     # --- the play line ----------------------------------------------------------------------------------------
 
     _moved = False
+    _untold = False
 
     def tick(self, played_ms: int | None) -> None:
         """Once per frame with the leg's account, or from the clock with None when no frames arrive."""
@@ -199,10 +200,13 @@ class Speaker:
             self._reported_ms = played_ms
             self._advanced_at_ms = now_ms
             self._moved = True
+            self._untold = False
         if not self.sounding:
             self._advanced_at_ms = now_ms
         self._settle(now_ms)
-        stalled = now_ms - self._advanced_at_ms > timings.PLAYOUT_STALL_MS
+        # A leg that has once stood still is not waited for again: each reply would begin with a hole.
+        self._untold = self._untold or now_ms - self._advanced_at_ms > timings.PLAYOUT_STALL_MS
+        stalled = self._untold
         if played_ms is None or stalled:
             self._position_ms = min(self._queued_end_ms, self._position_ms + max(0, now_ms - self._ticked_at_ms))
             if stalled and not self.sounding:

@@ -69,13 +69,20 @@ class TurnPolicy:
         """Silence at the end of the open turn; 0 without one."""
         return self._now_ms - self.turn.last_speech_ms if self.turn else 0
 
-    def frame(self, speech: bool, end_ms: int) -> Signal:
-        """One frame that ends at end_ms. Frames that come late after a stall do not turn time back."""
+    def frame(self, speech: bool, end_ms: int, *, proven_ms: int = 0, trailing: bool = False) -> Signal:
+        """One frame that ends at end_ms. Frames that come late after a stall do not turn time back.
+
+        proven_ms: speech right before it that was passed as silence, because it was not known yet whose it was.
+        trailing: speech that has fallen back to the background; if it ends now, it ended before this frame.
+        """
         self._now_ms = max(self._now_ms, end_ms)
         if self.turn is None:
-            return self._while_quiet(speech, end_ms)
-        if speech:
-            return self._speech_in_turn(self.turn, end_ms)
+            return self._while_quiet(speech, end_ms, proven_ms)
+        if speech and not trailing:
+            return self._speech_in_turn(self.turn, end_ms, proven_ms)
+        if speech and not self.turn.hushed:
+            self.turn.voiced_ms += FRAME_MS
+            return self._check(self.turn)
         self._run_ms = max(0, self._run_ms - FRAME_MS)
         return self._check(self.turn)
 
@@ -115,13 +122,13 @@ class TurnPolicy:
             return min(wait_ms, timings.DEFINITE_MS)
         return wait_ms
 
-    def _while_quiet(self, speech: bool, end_ms: int) -> Signal:
+    def _while_quiet(self, speech: bool, end_ms: int, proven_ms: int) -> Signal:
         if not speech:
             self._run_ms = max(0, self._run_ms - FRAME_MS)
             return Signal.NONE
         if self._run_ms == 0:
-            self._run_onset_ms = end_ms - FRAME_MS
-        self._run_ms += FRAME_MS
+            self._run_onset_ms = end_ms - FRAME_MS - proven_ms
+        self._run_ms += FRAME_MS + proven_ms
         if self._run_ms < timings.SPEECH_START_MS:
             return Signal.NONE
         onset_ms = max(self._run_onset_ms, end_ms - timings.SPEECH_START_MS - _OPEN_WINDOW_MS)
@@ -129,12 +136,12 @@ class TurnPolicy:
         self._wait_ms = self._silence_needed("")
         return Signal.OPENED
 
-    def _speech_in_turn(self, turn: OpenTurn, end_ms: int) -> Signal:
+    def _speech_in_turn(self, turn: OpenTurn, end_ms: int, proven_ms: int) -> Signal:
         if not turn.hushed:
-            turn.voiced_ms += FRAME_MS
+            turn.voiced_ms += FRAME_MS + proven_ms
             turn.last_speech_ms = max(turn.last_speech_ms, end_ms)
             return self._check(turn)
-        self._run_ms += FRAME_MS
+        self._run_ms += FRAME_MS + proven_ms
         if self._run_ms < timings.RESUME_SPEECH_MS:
             return self._check(turn)
         turn.hushed = False

@@ -76,8 +76,9 @@ class TurnTaking:
 
     # --- from the call ----------------------------------------------------------------------------------------
 
-    def frame(self, pcm: bytes, speech: bool, end_ms: int) -> None:
-        signal = self.policy.frame(speech, end_ms)
+    def frame(self, pcm: bytes, speech: bool, end_ms: int, *, proven_ms: int = 0, trailing: bool = False) -> None:
+        """As TurnPolicy.frame."""
+        signal = self.policy.frame(speech, end_ms, proven_ms=proven_ms, trailing=trailing)
         turn = self.policy.turn
         if self._hearing is not None and turn is not None:
             self._hearing.feed(pcm, end_ms, turn.voiced_ms)

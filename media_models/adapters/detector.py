@@ -177,6 +177,8 @@ class GatedSileroStream:
         self._speech_dbfs = LOWEST_DBFS
         self._quiet_frames = 0
         self._background_run = 0
+        self._was_clear = False
+        """The present speech has been so much louder than the background that a fall to it means an end."""
 
     def feed(self, frame: bytes) -> Detection:
         if len(frame) != self._frame_bytes:
@@ -195,7 +197,8 @@ class GatedSileroStream:
         probability = self._silero.probability
         self._decide(level, gate, near_floor, probability)
         floor = self._floor.update(level, self._speech or probability >= tuning.standing_out_probability / 2)
-        return Detection(self._speech, probability, level, floor)
+        trailing = self._speech and near_floor and self._was_clear
+        return Detection(self._speech, probability, level, floor, trailing)
 
     def _decide(self, level: float, gate: bool, near_floor: bool, probability: float) -> None:
         tuning = self._tuning
@@ -208,10 +211,11 @@ class GatedSileroStream:
             )
             if self._speech:
                 self._speech_dbfs = level
+                self._was_clear = False
             return
         self._speech_dbfs = max(level, self._speech_dbfs - 0.2)
-        was_clear = self._speech_dbfs - self._floor.level_dbfs >= tuning.clear_speech_db
-        back_in_noise = was_clear and self._background_run >= tuning.background_frames
+        self._was_clear = self._speech_dbfs - self._floor.level_dbfs >= tuning.clear_speech_db
+        back_in_noise = self._was_clear and self._background_run >= tuning.background_frames
         goes_on = gate and above_floor >= tuning.sustain_db and probability >= tuning.sustain_probability
         if back_in_noise or (probability < tuning.off_probability and not goes_on):
             self._speech = False

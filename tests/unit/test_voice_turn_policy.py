@@ -51,7 +51,7 @@ def test_words_to_which_nothing_can_be_added_are_answered_soon() -> None:
     policy = make(definite=True)
     policy.asks(Expect.PHONE)
     signals = run(policy, seconds((True, 400), (False, 2000)))
-    assert signals[-1] == (400 + 260, Signal.ENDED)
+    assert signals[-1] == (400 + timings.DEFINITE_MS, Signal.ENDED)
 
 
 @pytest.mark.parametrize(("speech_ms", "opened"), [(20, False), (40, False), (60, True), (400, True)])
@@ -71,7 +71,7 @@ def test_one_loud_frame_in_the_silence_does_not_restart_the_count() -> None:
     policy = make()
     signals = run(policy, seconds((True, 600), (False, 300), (True, 20), (False, 1000)))
     assert [signal for _, signal in signals] == [Signal.OPENED, Signal.HUSHED, Signal.ENDED]
-    assert signals[-1][0] == 600 + 560
+    assert signals[-1][0] == 600 + timings.END_OF_TURN_MS[Expect.FREE]
 
 
 def test_speech_that_goes_on_voids_what_was_prepared() -> None:
@@ -122,13 +122,35 @@ def test_noise_without_a_word_is_closed_and_speech_by_the_longest_turn() -> None
     raise AssertionError("the turn never ended")
 
 
+def test_the_silence_counts_from_the_last_voiced_frame_not_from_the_verdict() -> None:
+    policy = make()
+    run(policy, seconds((True, 600)))
+    for end_ms in (620, 640):
+        policy.frame(True, end_ms, trailing=True)
+    assert policy.turn is not None
+    assert (policy.turn.last_speech_ms, policy.turn.voiced_ms) == (600, 640)
+    # Speech that rises again was one: nothing is lost.
+    policy.frame(True, 660)
+    assert policy.turn.last_speech_ms == 660
+
+
+def test_voice_that_has_proved_to_be_the_callers_counts_from_its_beginning() -> None:
+    policy = make()
+    run(policy, seconds((False, 500)))
+    signals = [policy.frame(False, 500 + ms) for ms in (20, 40, 60)]
+    signals.append(policy.frame(True, 580, proven_ms=60))
+    assert signals == [Signal.NONE, Signal.NONE, Signal.NONE, Signal.OPENED]
+    assert policy.turn is not None
+    assert (policy.turn.onset_ms, policy.turn.voiced_ms) == (500, 80)
+
+
 def test_time_without_frames_ends_a_turn_too() -> None:
     policy = make()
     run(policy, seconds((True, 600)))
     assert policy.time(800) is Signal.HUSHED
     policy.words("слова", 600)
-    assert policy.time(1100) is Signal.NONE
-    assert policy.time(1200) is Signal.ENDED
+    assert policy.time(1060) is Signal.NONE
+    assert policy.time(1100) is Signal.ENDED
 
 
 @settings(max_examples=200, deadline=None)
