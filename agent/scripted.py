@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agent.brain import BrainEvent, Remember, TurnContext
 from agent.model import EndCall, Expect, Handoff, Say, Speaker, Turn, TurnKind
+from agent.policy.context_days import in_context
 from agent.policy.decide import decide
 from agent.policy.listen import listen
 from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Tell, Use, View
@@ -215,7 +216,7 @@ class _Run:
             language=state.language,
             phone_known=state.caller.digits,
         )
-        return self.understander.understand(turn, salon.lexicon, known)
+        return in_context(self.understander.understand(turn, salon.lexicon, known), state, salon)
 
 
 def _keys(digits: str, state: DialogueState) -> Understood:

@@ -5,13 +5,13 @@ from datetime import date
 
 from agent.model import Expect
 from agent.policy import hints
-from agent.policy.listen import asks_further_price
+from agent.policy.goals import asks_further_price
 from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
 from agent.policy.services import narrow
 from agent.state import DialogueState, Goal, Question, Wanted
 from agent.tools import Ok, ToolResult
 from agent.understanding import Intent
-from crm.model import Certificate, Outcome, Service, ServiceId, Shift, Task, TaskKind
+from crm.model import Certificate, Outcome, Service, ServiceId, Shift, StaffId, Task, TaskKind
 
 
 def answer(view: View) -> Move | None:
@@ -173,7 +173,10 @@ def only_master_knows(view: View) -> Move | None:
 
 def staff(view: View) -> Move | None:
     """Who does it, or who works on a day."""
-    if not _fresh(view, "staff", Intent.ASK_STAFF):
+    topic = next((t for t in view.state.told if t.startswith("duty_topic:")), "")
+    further = topic and view.state.goal is Goal.NONE and view.heard.day is not None and not view.heard.services
+    further = further and not view.hears(Intent.BOOK) and hints.asks_about(view.turn.text)
+    if "staff" in view.state.answered or not (further or view.hears(Intent.ASK_STAFF)):
         return None
     named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated)
     services = _offers(named, view)
@@ -185,12 +188,14 @@ def staff(view: View) -> Move | None:
     day = view.heard.day.first if view.heard.day is not None else view.today
     if mention is None and view.heard.day is None:
         return _told(view, "staff", view.say.team(view.salon.staff), outcome=Outcome.INFO)
-    asked = mention.candidates if mention is not None else ()
+    asked = mention.candidates if mention is not None else tuple(StaffId(s) for s in topic[11:].split(",") if s)
 
     def absorb(before: DialogueState, result: ToolResult[tuple[Shift, ...]]) -> DialogueState:
         if not isinstance(result, Ok):
             return replace(before, answered=(*before.answered, "staff")).tell("crm_down")
         here = ",".join(shift.staff_id for shift in result.value)
+        told = (*(t for t in before.told if not t.startswith("duty_topic:")), f"duty_topic:{','.join(asked)}")
+        before = replace(before, told=told)
         return replace(before, answered=(*before.answered, f"duty:{day.isoformat()}:{here}:{','.join(asked)}", "staff"))
 
     return Use("on_duty", lambda tools: tools.on_duty(day), absorb)
@@ -214,6 +219,8 @@ def duty(view: View) -> Move | None:
 def certificate(view: View) -> Move | None:
     """Looked up once; a good one travels with the booking, a bad one is for a person to decide."""
     state, number = view.state, view.state.wish.certificate
+    if not number and hints.buys_certificate(view.heard.text):
+        return Ask((view.say.certificates_by_person(),), Question.HUMAN, Expect.YES_NO, state)
     if not number:
         if _fresh(view, "certificate", Intent.CERTIFICATE):
             return _told(view, "certificate", view.say.certificate_number())

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from agent.model import Expect
+from agent.policy import hints
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify, name_and_phone, visitor
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import is_child_visit
-from agent.policy.timetable import apologise, declined, find_time, know_day, no_such_day
+from agent.policy.timetable import apologise, declined, find_time, know_day, no_such_day, not_too_far
 from agent.policy.visit import (
     consultation_first,
     given_up,
@@ -49,12 +50,32 @@ def read_back(view: View) -> Move | None:
     assert state.chosen is not None
     if state.read_back is not None and state.agreed:
         return None
+    if state.question is Question.WHAT_ELSE and (asked := _what_else(view)) is not None:
+        return asked
+    if state.read_back is not None and view.heard.name and not state.caller.known:
+        return _ask_read_back(view, again=True)  # «нет, я Степан»: only the name was wrong, and it is right now
     if state.read_back is not None and not view.hears(Intent.DENY, Intent.CORRECT):
         return None if state.agreed else _ask_read_back(view, again=True)
     if state.read_back is not None:
         state = replace(state, read_back=None)
         return Ask((view.say.what_else(),), Question.WHAT_ELSE, Expect.FREE, state)
     return _ask_read_back(view, again=False)
+
+
+def _what_else(view: View) -> Move | None:
+    """«время», «услугу» to «что поменять?»: which one is to be said still."""
+    state = view.state
+    match hints.what_to_change(view.heard.text):
+        case "time":
+            state = replace(state, chosen=None, search=None, wish=replace(state.wish, time=None))
+            return Ask((view.say.ask_other_time(state.wish),), Question.TIME, Expect.DATE_TIME, state)
+        case "service":
+            state = replace(state, chosen=None, search=None, wish=replace(state.wish, services=()))
+            return Ask((view.say.ask_service(again=False),), Question.SERVICE, Expect.SERVICE, state)
+        case "staff":
+            return Ask((view.say.ask_staff(),), Question.WHAT_ELSE, Expect.FREE, state)
+        case _:
+            return None
 
 
 def _ask_read_back(view: View, *, again: bool) -> Move:
@@ -177,6 +198,7 @@ RULES: tuple[Rule, ...] = (
     master_takes_child,
     master_does_it,
     know_day,
+    not_too_far,
     declined,
     find_time,
     identify,

@@ -39,6 +39,18 @@ _AS_BEFORE = re.compile(
     r"\bкак (?:я |мне )?(?:в прошл\w+ раз|прошл\w+ раз\w*|обычно|всегда|раньше|тогда)|\bто же самое\b|"
     r"\bas usual\b|\blike last time\b"
 )
+_GENDER = re.compile(r"\b(женск|мужск|women|men)")
+_PUTS_RIGHT = re.compile(r"\b(то есть|вернее|точнее|тьфу|ой(?: нет)?|нет(?: лучше)?|не то|i mean|sorry|no)\b")
+_BUYS_CERTIFICATE = re.compile(
+    r"\b(?:подарить|купить|приобрести|оформить|заказать)\b[^.?!]{0,30}\b(?:сертификат|подарочн)|"
+    r"\b(?:сертификат\w*|подарочн\w+ карт\w+)\b[^.?!]{0,30}\b(?:купить|подарить|приобрести|прода)|"
+    r"\bbuy\b.{0,20}\bcertificate"
+)
+_CHANGE = {
+    "time": re.compile(r"^(?:ну |да )*(?:давайте )?(?:само )?(?:время|день|дату|на другое время|time|the time|day)$"),
+    "staff": re.compile(r"^(?:ну |да )*(?:мастера|мастер|the master)$"),
+    "service": re.compile(r"^(?:ну |да )*(?:услугу|услуга|service|the service)$"),
+}
 _NEITHER = re.compile(
     r"\bни то,? ни (?:друго|это)|\bни одно\b|\bникак\w+\b|\bдруги[ех] (?:вариант\w*|врем\w+|окн\w+|окош\w+|есть)|"
     r"\bдругое (?:врем\w+|есть|что)|\bчто.?(?:нибудь|то)? (?:еще|другое)\b|\bеще (?:варианты|что|есть)|"
@@ -86,6 +98,29 @@ def goes_ahead(text: str) -> bool:
 def asks_why(text: str) -> bool:
     """«а зачем вам?»"""
     return _WHY.search(text.lower()) is not None
+
+
+def books(text: str) -> bool:
+    return _BOOKS.search(text.lower()) is not None
+
+
+def puts_right(text: str) -> bool:
+    """«то есть», «вернее», «ой нет» between two words for a thing."""
+    return _PUTS_RIGHT.search(text.lower()) is not None
+
+
+def buys_certificate(text: str) -> bool:
+    """«хочу купить подарочный сертификат»: to have one made, not to pay with one."""
+    return _BUYS_CERTIFICATE.search(text.lower()) is not None
+
+
+def what_to_change(text: str) -> str:
+    """time, staff or service for a bare «время», «мастера», «услугу»; empty: nothing of the kind."""
+    return next((what for what, pattern in _CHANGE.items() if pattern.search(text.lower())), "")
+
+
+def names_gender(text: str) -> bool:
+    return _GENDER.search(text.lower()) is not None
 
 
 def undecided(text: str) -> bool:

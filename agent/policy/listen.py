@@ -5,27 +5,25 @@ from dataclasses import replace
 from datetime import time
 
 from agent.policy import hints
+from agent.policy.goals import read_goal
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
 from agent.policy.search import search_facts
+from agent.policy.services import CHILD_RELATIONS
 from agent.policy.shift import shifted
 from agent.policy.timetable import impossible_day
-from agent.policy.visit import kept
-from agent.state import Caller, DialogueState, Goal, Question, VisitWish, Wanted
-from agent.understanding import DayWish, Intent, ServiceMention, TimeWish, Understood
-from crm.model import Plan, ServiceId, StaffId
+from agent.policy.wanted import read_services
+from agent.state import Caller, DialogueState, Goal, Question, VisitWish
+from agent.understanding import DayWish, Intent, TimeWish, Understood
+from crm.model import Plan, StaffId
 
-AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
-"""«после моего окрашивания»: names a time, not a wish."""
-ASKS_FOR_SERVICE = (Question.NONE, Question.GOAL, Question.SERVICE, Question.INVITE)
-ARRANGING = (Question.OFFER, Question.READ_BACK, Question.WHAT_ELSE, Question.NAME, Question.PHONE)
 DICTATION = (Question.PHONE, Question.PHONE_RIGHT)
 
 
 def listen(view: View) -> DialogueState:
     state = replace(view.state, turn=view.state.turn + 1)
     state = _language(state, view.heard)
-    state = _goal(state, view)
+    state = read_goal(state, view)
     state = _person(state, view)
     if state.question in DICTATION and (view.heard.phone is not None or view.heard.phone_digits):
         return state  # «ноль два двенадцать» is no time of day
@@ -47,160 +45,6 @@ def _language(state: DialogueState, heard: Understood) -> DialogueState:
     return replace(state, language=heard.language)
 
 
-def _goal(state: DialogueState, view: View) -> DialogueState:
-    heard = view.heard
-    if _moves_instead(state, view):
-        return replace(state, goal=Goal.RESCHEDULE, agreed=False, question=Question.NONE, wish=kept(state.wish))
-    if state.goal is Goal.REMIND and not view.hears(Intent.RESCHEDULE, Intent.CANCEL, Intent.BOOK):
-        return state
-    goal = _voiced_goal(state, view)
-    if goal is None or goal is state.goal:
-        return state
-    if goal is Goal.BOOK and state.goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE, Goal.CHANGE):
-        return state  # what is said about a booking that exists, services included, is about that booking
-    state = replace(
-        state, goal=goal, offers=(), chosen=None, read_back=None, agreed=False, search=None, tries=0, refused=(),
-        colleague_refused=False, suggested_staff=(),
-        question=Question.NONE if goal is not Goal.BOOK else state.question,
-    )  # fmt: skip
-    if goal is Goal.BOOK and state.written:
-        state = replace(state, wish=kept(state.wish), target=None)
-    if goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.LATE, Goal.CHANGE) and state.bookings is not None and state.written:
-        state = replace(state, bookings=None)  # what we wrote ourselves must be among them
-        if heard.choice is not None or heard.booked_day is not None or heard.booked_time is not None:
-            state = replace(state, target=None)  # another one than that of a moment ago
-    if goal is Goal.LATE and heard.late_by is not None:
-        state = replace(state, late_min=round(heard.late_by.total_seconds() / 60))
-    return state
-
-
-def _moves_instead(state: DialogueState, view: View) -> bool:
-    """«давайте на пятницу» to «придёте?» or «отменить или перенести?» names a new place: it is no yes to anything."""
-    heard, booking = view.heard, state.target_booking()
-    if booking is None or state.question not in (Question.CANCEL_OR_MOVE, Question.WILL_YOU_COME):
-        return False
-    if view.hears(Intent.CANCEL, Intent.CONFIRM_VISIT) or hints.puts_off(heard.text) or hints.keeps_booking(heard.text):
-        return False
-    start = view.salon.local(booking.start)
-    other_day = heard.day is not None and not heard.day.first <= start.date() <= heard.day.last
-    other_time = heard.time is not None and heard.time.at != start.time()
-    return other_day or other_time
-
-
-def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
-    special = _special_goal(state, view)
-    if special is not None:
-        return special
-    for intent in view.heard.intents:
-        match intent:
-            case Intent.LATE:
-                return Goal.LATE
-            case Intent.RESCHEDULE:
-                if hints.declines_move(view.heard.text) or _mid_booking(state, view):
-                    continue
-                return Goal.RESCHEDULE
-            case Intent.CANCEL if not _mid_booking(state, view):
-                return Goal.CANCEL
-            case Intent.CANCEL_PART if state.goal is not Goal.BOOK:
-                return Goal.CHANGE
-            case Intent.ADD_SERVICE if state.goal is Goal.NONE and view.heard.services:
-                existing = state.written or state.bookings or hints.has_booking(view.heard.text)
-                return Goal.CHANGE if existing else Goal.BOOK
-            case Intent.WAITLIST:
-                return Goal.WAITLIST
-            case Intent.BOOK | Intent.ASK_SLOTS | Intent.ASK_ANY_TIME | Intent.CHILD:
-                if _only_asks(view):
-                    continue
-                if state.goal in (Goal.NONE, Goal.TASK) or intent is Intent.BOOK:
-                    return Goal.BOOK if state.goal is not Goal.WAITLIST else None
-            case _:
-                continue
-    return _implied_goal(state, view)
-
-
-def _special_goal(state: DialogueState, view: View) -> Goal | None:
-    """What the words mean only at this point of the talk."""
-    if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
-        return goal
-    if state.goal is Goal.NONE and not view.heard.intents and hints.as_before(view.heard.text):
-        return Goal.BOOK
-    if state.goal is Goal.NONE and state.wish.services and not state.written and _goes_ahead(view):
-        return Goal.BOOK
-    if state.goal is Goal.NONE and _wants_other_time(view):
-        return Goal.RESCHEDULE
-    confirms = hints.confirms_booking(view.heard.text) or (view.hears(Intent.CONFIRM_VISIT) and not state.written)
-    return Goal.REMIND if state.goal is Goal.NONE and confirms else None
-
-
-def _goes_ahead(view: View) -> bool:
-    """After the price: «ну ладно, давайте» is a wish to come, thanks and goodbye are not."""
-    return hints.goes_ahead(view.heard.text) and set(view.heard.intents) <= {Intent.AFFIRM, Intent.BOOK, Intent.CHOOSE}
-
-
-def _wants_other_time(view: View) -> bool:
-    """«я записана на завтра на пять, а можно на час позже»: names a booking and another place for it."""
-    heard = view.heard
-    names_it = heard.booked_day is not None or heard.booked_time is not None
-    if not names_it or not hints.has_booking(heard.text) or heard.services:
-        return False
-    if view.hears(Intent.CANCEL, Intent.LATE, Intent.CONFIRM_VISIT, Intent.RESCHEDULE):
-        return False
-    return heard.day is not None or heard.time is not None
-
-
-def _mid_booking(state: DialogueState, view: View) -> bool:
-    """While a new visit is being arranged, «перенесите на пятницу» and «отмените» speak of it, unless a booking that
-    exists is named."""
-    named = view.heard.booked_day is not None or view.heard.booked_time is not None
-    return state.goal is Goal.BOOK and state.question in ARRANGING and not named
-
-
-def _about_what_was_written(view: View) -> Goal | None:
-    """Second thoughts about the visit of a moment ago: «стоп, в четыре», «на час позже», «и бороду тоже»."""
-    heard = view.heard
-    known = any(m.candidates for m in heard.services)
-    if known and hints.adds_to_visit(heard.text):
-        return Goal.CHANGE
-    if (heard.day or heard.time) and not known and not view.hears(Intent.CANCEL, Intent.LATE):
-        return Goal.RESCHEDULE
-    return None
-
-
-def _only_asks(view: View) -> bool:
-    """A question with no service, day or master in it is no wish yet, however bookish it sounds."""
-    heard = view.heard
-    if view.hears(Intent.OTHER_CLIENT_DATA):
-        return True
-    asks = any(name.startswith("ask_") and name not in ("ask_slots", "ask_any_time") for name in heard.intents)
-    return asks and not (heard.services or heard.day or heard.time or heard.staff)
-
-
-def _implied_goal(state: DialogueState, view: View) -> Goal | None:
-    """A service with a day, or an answer to our question, is a wish to book; a mere question about it is not."""
-    heard = view.heard
-    if state.goal is not Goal.NONE or state.done:
-        return None
-    asks = any(name.startswith(("ask_", "certificate", "health", "complaint", "human")) for name in heard.intents)
-    asks = asks or asks_further_price(state, view)
-    concrete = bool(heard.day or heard.time or (heard.staff and not heard.staff[0].negated))
-    if heard.services and not asks:
-        return Goal.BOOK
-    if heard.services and concrete and not view.hears(Intent.HEALTH, Intent.COMPLAINT):
-        return Goal.BOOK
-    if state.question in (Question.GOAL, Question.INVITE) and (concrete or view.hears(Intent.AFFIRM)) and not asks:
-        return Goal.BOOK
-    if state.wish.services and concrete and not asks:
-        return Goal.BOOK
-    return None
-
-
-def asks_further_price(state: DialogueState, view: View) -> bool:
-    """«а мужская?» after a price that was told or could not be: the question goes on."""
-    more = view.heard.day or view.heard.time or view.heard.staff or view.hears(Intent.BOOK)
-    asks = state.has_told("price_topic") and state.goal is Goal.NONE and hints.asks_about(view.turn.text)
-    return asks and bool(view.heard.services) and not more
-
-
 def _person(state: DialogueState, view: View) -> DialogueState:
     heard, caller, wish = view.heard, state.caller, state.wish
     if heard.name:
@@ -212,14 +56,19 @@ def _person(state: DialogueState, view: View) -> DialogueState:
     wish = replace(
         wish,
         age=_age(wish, state, heard),
-        for_whom=heard.for_whom or wish.for_whom,
-        gender=heard.gender or wish.gender,
+        for_whom=(heard.for_whom if not _herself_too(heard) else "") or wish.for_whom,
+        gender=(heard.gender if not _herself_too(heard) or hints.names_gender(heard.text) else "") or wish.gender,
         hair_long=heard.hair_long if heard.hair_long is not None else wish.hair_long,
         people=heard.people or wish.people,
         certificate=heard.certificate or wish.certificate,
         implied_gender=view.say.gender_of(caller.name) if caller.name else "",
     )
     return replace(state, caller=caller, wish=wish)
+
+
+def _herself_too(heard: Understood) -> bool:
+    """«я и муж», «мы с мамой»: the first visit is not the other's alone."""
+    return (heard.people or 0) > 1 and heard.for_whom not in CHILD_RELATIONS
 
 
 def _age(wish: VisitWish, state: DialogueState, heard: Understood) -> int | None:
@@ -256,7 +105,7 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     picked = choose_offer(state, view)
     wish = state.wish
     if picked is not None:
-        wish = _services(wish, state, view)
+        wish = read_services(wish, state, view)
         chosen = None if wish.services != state.wish.services else picked
         if chosen is not None:
             wish = _on_the_day_of(chosen, wish, view)
@@ -268,7 +117,7 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     if state.offers and state.question is Question.OFFER and _only_any_time(view):
         return state  # the days of the offers differ from the wish or from each other: which one is still to be said
     state = _refusal(state, view)
-    wish = _services(wish, state, view)
+    wish = read_services(wish, state, view)
     wish = _staff(wish, state, view)
     wish = _when(wish, state, view)
     if wish == state.wish:
@@ -307,73 +156,16 @@ def _refusal(state: DialogueState, view: View) -> DialogueState:
 
 
 def _on_the_day_of(plan: Plan, wish: VisitWish, view: View) -> VisitWish:
-    """The day that was chosen is the wished one from now on: «давайте в двенадцать» after it means that day. So is
-    the colleague who was accepted."""
-    day = view.salon.local(plan.start).date()
-    if wish.day is not None and not wish.day.first <= day <= wish.day.last:
-        wish = replace(wish, day=_day_of(plan, view), other_days=())
-    return wish
+    """The day that was chosen is the wished one from now on: «давайте в двенадцать» after it means that day."""
+    day = _day_of(plan, view)
+    if wish.day is not None and wish.day.first == day.first == wish.day.last:
+        return wish
+    return replace(wish, day=day, other_days=(), any_day=False)
 
 
 def _day_of(plan: Plan, view: View) -> DayWish:
     day = view.salon.local(plan.start).date()
     return DayWish(day, day, view.heard.text)
-
-
-def _services(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
-    wanted = list(wish.services)
-    replaces = view.hears(Intent.CORRECT, Intent.CHANGE_WISH) and not view.hears(Intent.ADD_SERVICE)
-    fresh = [m for m in view.heard.services if not _is_reference(m, view.heard.text)]
-    if state.done or state.question not in ASKS_FOR_SERVICE:
-        fresh = [m for m in fresh if m.candidates]  # an odd word in an answer is no wish for an odd service
-    for mention in fresh:
-        if mention.negated:
-            wanted = _without(wanted, mention)
-    positive = [m for m in fresh if not m.negated]
-    for index, mention in enumerate(positive):
-        twin = next((w for w in wanted if set(w.candidates) & set(mention.candidates)), None)
-        if twin is not None:
-            common = tuple(c for c in mention.candidates if c in twin.candidates)
-            narrower = common if len(common) < len(twin.candidates) else mention.candidates
-            wanted[wanted.index(twin)] = Wanted(mention.phrase, narrower)
-        elif index == 0 and (replaces or _replaces_open(state, mention) or _other_variant(state, mention, view)):
-            wanted = [Wanted(mention.phrase, mention.candidates)]
-        else:
-            wanted.append(Wanted(mention.phrase, mention.candidates))
-    return replace(wish, services=tuple(wanted))
-
-
-def _replaces_open(state: DialogueState, mention: ServiceMention) -> bool:
-    """After «нет такой услуги» the next one named takes its place."""
-    return bool(state.wish.services) and all(not w.candidates for w in state.wish.services) and bool(mention.candidates)
-
-
-def _other_variant(state: DialogueState, mention: ServiceMention, view: View) -> bool:
-    """«ой нет, мне без покрытия» at the read-back: another service of the same kind takes the place of the only one."""
-    corrects = view.hears(Intent.DENY) or state.question is Question.WHAT_ELSE
-    if not corrects or len(state.wish.services) != 1 or hints.adds_to_visit(view.heard.text) or not mention.candidates:
-        return False
-    old = {word for c in state.wish.services[0].candidates for word in _kind_words(view, c)}
-    return bool(old & {word for c in mention.candidates for word in _kind_words(view, c)})
-
-
-def _kind_words(view: View, service_id: ServiceId) -> set[str]:
-    name = view.salon.service(service_id).name.lower() if view.salon.has_service(service_id) else ""
-    return {word for word in re.findall(r"[а-яёa-z]+", name) if len(word) > 5}
-
-
-def _is_reference(mention: ServiceMention, text: str) -> bool:
-    start = text.find(mention.phrase)
-    return start > 0 and AFTER_AN_EVENT.search(text[:start]) is not None
-
-
-def _without(wanted: list[Wanted], mention: ServiceMention) -> list[Wanted]:
-    kept = []
-    for item in wanted:
-        left = tuple(c for c in item.candidates if c not in mention.candidates)
-        if left == item.candidates or left:
-            kept.append(Wanted(item.phrase, left or item.candidates))
-    return kept
 
 
 def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:

@@ -9,7 +9,7 @@ from agent.policy.late import late
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
-from agent.policy.timetable import apologise, declined, no_such_day, search_and_offer
+from agent.policy.timetable import apologise, declined, no_such_day, not_too_far, search_and_offer
 from agent.policy.whichone import find_target, know_bookings, no_bookings, other_parts, several_masters
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
 from agent.tools import Paperwork, is_slot_gone
@@ -274,6 +274,7 @@ RULES: tuple[Rule, ...] = (
     cancel,
     declined,
     change,
+    not_too_far,
     ask_new_time,
     search_new_time,
     read_back_move,

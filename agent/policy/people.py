@@ -19,6 +19,8 @@ def identify(view: View) -> Move | None:
     phone = caller.phone if caller.phone is not None and caller.phone_confirmed else view.caller
     if caller.looked_up or phone is None:
         return None
+    if caller.phone is not None and not caller.phone_confirmed:
+        return None  # another number was dictated: it is read back first
     return look_up(phone)
 
 

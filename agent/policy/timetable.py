@@ -2,6 +2,7 @@
 bookings that are moved."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from agent.model import Expect
 from agent.policy import hints
@@ -33,6 +34,15 @@ def no_such_day(view: View) -> Move | None:
     past = hints.is_past(view.heard.bad_date)
     return Tell((view.say.no_such_day(view.heard.bad_date, past=past),),
                 replace(state, answered=(*state.answered, "bad_day")))  # fmt: skip
+
+
+def not_too_far(view: View) -> Move | None:
+    """Beyond the days that the salon books: said with the last one, not «занято»."""
+    state, until = view.state, view.today + timedelta(days=view.salon.rules.horizon_days)
+    if state.wish.day is None or state.wish.day.first <= until:
+        return None
+    state = replace(state, wish=replace(state.wish, day=None, other_days=()), search=None)
+    return Ask((view.say.too_far(until),), Question.DAY, Expect.DATE_TIME, state)
 
 
 def know_day(view: View) -> Move | None:

@@ -34,7 +34,10 @@ def one_by_one(view: View) -> Move | None:
 def given_up(view: View) -> Move | None:
     """«не надо, отмените» in the middle of arranging a visit: nothing is written, nothing is pressed."""
     state = view.state
-    if not view.hears(Intent.CANCEL) or view.hears(Intent.BOOK) or state.question is Question.NONE:
+    late = state.question in (Question.READ_BACK, Question.WHAT_ELSE, Question.NAME, Question.PHONE, Question.DAY)
+    drops = late and hints.leaves_as_is(view.heard.text) and not (view.heard.day or view.heard.time)
+    drops = drops and not (view.heard.services or view.heard.staff)
+    if (not drops and (not view.hears(Intent.CANCEL) or view.hears(Intent.BOOK))) or state.question is Question.NONE:
         return None
     state = replace(state, goal=Goal.NONE, wish=kept(state.wish), offers=(), chosen=None, read_back=None, search=None)
     return Ask(

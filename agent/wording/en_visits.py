@@ -172,6 +172,15 @@ class EnglishVisits:
             return "We need the number to send the confirmation."
         return "The master needs the name to know who is coming."
 
+    def ask_staff(self) -> str:
+        return "Which master would you like?"
+
+    def too_far(self, until: date) -> str:
+        return f"We book until {MONTHS[until.month - 1]} {until.day}. Which day before that?"
+
+    def certificates_by_person(self) -> str:
+        return "The administrator sells gift certificates. Shall I call the administrator?"
+
     def ask_day(self, *, with_time: bool, again: bool) -> str:
         if again:
             return "Please name a weekday or a date."

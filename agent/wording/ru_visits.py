@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from zlib import crc32
 
 from agent.language.ru.morph import Case, Gender
-from agent.language.ru.phrases import RussianPhrases, join_and, lower_first
+from agent.language.ru.phrases import MONTHS_GENITIVE, RussianPhrases, join_and, lower_first
 from agent.language.ru.spoken import to_speech
 from agent.model import Channel, Conversation
 from agent.policy.stages import Stage
@@ -177,6 +177,15 @@ class RussianVisits:
         if question is Question.PHONE:
             return "Номер нужен, чтобы прислать подтверждение."
         return "Имя нужно мастеру, чтобы знать, кто придёт."
+
+    def ask_staff(self) -> str:
+        return "К какому мастеру записать?"
+
+    def too_far(self, until: date) -> str:
+        return f"Запись открыта до {until.day} {MONTHS_GENITIVE[until.month - 1]}. На какой день до этого числа?"
+
+    def certificates_by_person(self) -> str:
+        return "Подарочный сертификат оформит администратор. Соединить?"
 
     def ask_day(self, *, with_time: bool, again: bool) -> str:
         if again:

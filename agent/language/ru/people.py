@@ -38,7 +38,7 @@ _RELATIONS = {
     "дедушка": "дедушка дедушку дедушке дед деда деду",
     "внук": "внук внука внуку внучок внучка-мальчика внучонка",
     "внучка": "внучка внучку внучке",
-    "ребёнок": "ребенок ребенка ребенку ребеночка малыша малыш малышу детку",
+    "ребёнок": "ребенок ребенка ребенку ребеночка малыша малыш малышу детку детей деток детям детишек",
     "девушка": "девушке-своей",
     "тёща": "теща тещу теще",
     "свекровь": "свекровь свекрови",
@@ -215,6 +215,7 @@ class NameFinder:
         if not 0 <= index < len(tokens) or index in taken or tokens[index].text in _NOT_NAMES or tokens[index].digits:
             return None
         words: list[str] = []
+        kinds: list[str] = []
         gender: Gender | None = None
         end = index
         while end < len(tokens) and len(words) < 3 and end not in taken and not (words and tokens[end].new_clause):
@@ -230,13 +231,16 @@ class NameFinder:
                         words.append(_capital(tokens[end].raw))
                         end += 1
                 break
-            if not kind or (words and kind == "Name"):
+            after_surname = kind == "Name" and kinds == ["Surn"]  # «Ковальчук Анна Сергеевна»
+            if not kind or (words and kind == "Name" and not after_surname):
                 break
             if words and kind == "Surn" and self._ordinary_first(token.text):
                 break
             if gender is None and kind == "Name":
                 gender = self._morph.first_name_gender(token.text)
-            words.append(self._nominative(token.text, kind, gender) or _capital(token.raw))
+            word = self._nominative(token.text, kind, gender) or _capital(token.raw)
+            words.insert(0 if after_surname else len(words), word)
+            kinds.append(kind)
             end += 1
         return FoundName(index, end, " ".join(words), False) if words else None
 
