@@ -16,7 +16,7 @@ from telephony.sip.call import SipCall
 from telephony.sip.dialog import Dialog, DialogKey
 from telephony.sip.digest import Credentials, DigestServer
 from telephony.sip.leg import NO_MEDIA_S, MediaTap, SipCallLeg
-from telephony.sip.message import ALLOW, SipRequest, SipResponse, respond
+from telephony.sip.message import ALLOW, SipRequest, SipResponse, read_message, respond
 from telephony.sip.meter import CallMeter
 from telephony.sip.sdp import SrtpMode
 from telephony.sip.transaction import Address, ClientTransaction, ServerTransaction
@@ -195,8 +195,8 @@ class UserAgent:
             self._respond(transaction, 481)
             return
         known = next((item for item in self._invites.values() if item.transaction is invite), None)
-        # The To tag of both answers is the same (section 9.2).
-        response = respond(transaction.request, 200, to_tag=known.local_tag if known else "cancel")
+        # The To tag of both answers is the same (section 9.2), also when the INVITE has been answered already.
+        response = respond(transaction.request, 200, to_tag=known.local_tag if known else _answered_tag(invite))
         self.transport.respond(transaction, response)
         if known is not None:
             known.cancel()
@@ -329,6 +329,11 @@ class UserAgent:
     def _note_empty(self) -> None:
         if not self._calls and not self._invites:
             self._empty.set()
+
+
+def _answered_tag(invite: ServerTransaction) -> str:
+    last = read_message(invite.last) if invite.last else None
+    return (last.to_tag if isinstance(last, SipResponse) else "") or "cancel"
 
 
 def _key(request: SipRequest) -> DialogKey:

@@ -108,6 +108,15 @@ class RunningServer:
 
         return eventually(find, f"an ended conversation with {caller}", within_s)
 
+    def ended(self, conversation: str, within_s: float = 30.0) -> dict[str, Any]:
+        """The conversation as it was filed at its end."""
+
+        def find() -> Any:
+            row = self.api(f"/conversations/{conversation}")
+            return row if row["ended_at"] else None
+
+        return eventually(find, "the end of the conversation", within_s)
+
     def conversations(self) -> set[str]:
         return {row["id"] for row in self.api("/conversations?limit=200")}
 
