@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from app.ports import choose_ports
 from app.supervisor import Supervisor
 from core.companies import Company
 from core.database import Database, migrate
+from core.errors import ConfigurationError
 from core.installation import InstallationSecrets
 from core.settings import Settings, load_settings
 
@@ -82,22 +84,46 @@ async def prepared_servers(settings: Settings) -> AsyncIterator[Settings]:
 @contextlib.asynccontextmanager
 async def running_stack(settings: Settings, company_file: Path | None, on_step: OnStep) -> AsyncIterator[RunningStack]:
     """Everything up and ready; drains when the block is left."""
-    settings = resolved(settings, **choose_ports(settings))
-    async with servers(settings, on_step) as settings:
-        secrets = InstallationSecrets.load(settings)
-        async with await Database.open(settings.database_url, max_size=2) as database:
-            company, number = await ensure_company(database, settings, company_file, on_step)
-            api_key = await fresh_api_key(database, secrets, company)
-        on_step("starting the processes")
-        names = ["edge", *(f"brain-{number}" for number in range(settings.brains)), "web", "jobs"]
-        environment = merged(os.environ, environment_of(settings), {"AI_ADMIN_TWILIO_NUMBER": number})
-        supervisor = Supervisor(names, environment, on_step)
-        await supervisor.start()
+    with _only_stack(settings.data_dir):
+        settings = resolved(settings, **choose_ports(settings))
+        async with servers(settings, on_step) as settings, _processes(settings, company_file, on_step) as stack:
+            yield stack
+
+
+@contextlib.contextmanager
+def _only_stack(folder: Path) -> Iterator[None]:
+    """One set of processes a data folder: a second one would take over the first one's sockets and API key.
+
+    The lock goes with this process, however it ends. Raises ConfigurationError when another stack has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "stack.lock").open("a") as lock:
         try:
-            yield RunningStack(settings, company, api_key, number, secrets.twilio_auth_token, supervisor)
-        finally:
-            on_step("draining: no new calls, running ones finish")
-            await asyncio.shield(supervisor.drain(settings.drain_timeout_s))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationError(
+                f"{folder} is in use by another ai-admin serve or demo: stop it, or choose another: --data-dir DIR"
+            ) from None
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _processes(settings: Settings, company_file: Path | None, on_step: OnStep) -> AsyncIterator[RunningStack]:
+    """The company, a key for this run, and the processes on top of the servers."""
+    secrets = InstallationSecrets.load(settings)
+    async with await Database.open(settings.database_url, max_size=2) as database:
+        company, number = await ensure_company(database, settings, company_file, on_step)
+        api_key = await fresh_api_key(database, secrets, company)
+    on_step("starting the processes")
+    names = ["edge", *(f"brain-{number}" for number in range(settings.brains)), "web", "jobs"]
+    environment = merged(os.environ, environment_of(settings), {"AI_ADMIN_TWILIO_NUMBER": number})
+    supervisor = Supervisor(names, environment, on_step)
+    await supervisor.start()
+    try:
+        yield RunningStack(settings, company, api_key, number, secrets.twilio_auth_token, supervisor)
+    finally:
+        on_step("draining: no new calls, running ones finish")
+        await asyncio.shield(supervisor.drain(settings.drain_timeout_s))
 
 
 def resolved(settings: Settings, **values: Any) -> Settings:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from core.settings import load_settings
 from media_models import download
@@ -23,7 +23,7 @@ MODELS_FOLDER = "models"
 @application.command("list")
 def list_models(data_dir: DataDir = None) -> None:
     """Все модели: размер, лицензия, что установлено и что выбрано."""
-    table = Table("модель", "вид", "языки", "размер", "лицензия", "состояние", "о модели")
+    table = Table(Column("модель", no_wrap=True), "вид", "языки", "размер", "лицензия", "состояние", "о модели")
     for state in _library(data_dir).list():
         entry = state.entry
         table.add_row(

@@ -12,7 +12,7 @@ from core.errors import ConfigurationError
 from core.installation import FILE_NAME
 from core.settings import load_settings
 
-MARKS = (FILE_NAME, "embedded.lock", "postgres", "recordings", "models")
+MARKS = (FILE_NAME, "embedded.lock", "stack.lock", "postgres", "recordings", "models")
 """A folder that holds none of these is not ours and is left alone."""
 
 
@@ -28,9 +28,10 @@ def reset(
         return
     if not any((folder / mark).exists() for mark in MARKS):
         raise ConfigurationError(f"{folder} does not look like a data folder of AI-Admin: nothing was removed")
-    with (folder / "embedded.lock").open("a+") as lock:
+    with (folder / "embedded.lock").open("a+") as servers, (folder / "stack.lock").open("a") as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(servers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stack, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigurationError(f"{folder} is in use: stop ai-admin serve or demo first") from None
         size_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
