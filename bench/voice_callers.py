@@ -19,8 +19,8 @@ from voice.ports import AudioIn, CallLeg, HungUp
 CLIPS = Path(__file__).parents[1] / "tests" / "data" / "speech"
 QUESTIONS = ("12.ulaw", "13.ulaw", "14.ulaw", "40.ulaw", "35.ulaw", "33.ulaw", "38.ulaw")
 """Telephone-band questions that any salon answers in one turn: prices, hours, address."""
-INTERRUPTIONS = ("27.ulaw", "26.ulaw", "12.ulaw", "33.ulaw", "11.ulaw", "23.ulaw", "38.ulaw", "41.ulaw")
-"""Words with which callers break in: soft and hard first sounds, women and men."""
+INTERRUPTIONS = ("27.ulaw", "12.ulaw", "33.ulaw", "23.ulaw", "38.ulaw", "46.ulaw", "32.ulaw", "14.ulaw")
+"""Words with which callers break in, none of which ends a call: soft and hard first sounds, women and men."""
 MARGIN = 240
 """Samples of a clip kept before and after its voiced part."""
 BARGE_AFTER_S = 0.9

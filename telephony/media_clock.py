@@ -18,6 +18,9 @@ CATCH_UP_S = PERIOD_S / 2
 """Distance of ticks while behind: the far ends get frames twice as fast for a moment, never a burst."""
 MAX_BEHIND_S = 0.2
 """Further behind the missed ticks are skipped: old audio is worth less than being in the present."""
+REPLY_S = 0.006
+"""From a call's tick to its send: what the conversation says to the newest frame still leaves with the same tick, and
+what it clears does not. Without it every answer and every silence would wait for the next tick."""
 LATENESS_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2, 0.5, 1.0)
 
 _log = structlog.get_logger(__name__)
@@ -27,6 +30,10 @@ class Ticked(Protocol):
     def tick(self, index: int, now_s: float) -> None:
         """Called every 20 ms. index counts periods of the clock: it rises by one, and by more after a skip. now_s is
         the loop's time. Must not block; an exception removes the leg from the clock and calls fail()."""
+        ...
+
+    def send(self, index: int, now_s: float) -> None:
+        """REPLY_S after each tick: the audio of this period leaves. As tick()."""
         ...
 
     def fail(self) -> None:
@@ -85,6 +92,10 @@ class MediaClock:
         self._on_lateness = on_lateness
         self._legs: dict[Ticked, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
+        self._to_send: tuple[Ticked, ...] = ()
+        self._sent_for = 0
+        """Index of the newest tick."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pace = Pace(0.0)
 
@@ -104,9 +115,11 @@ class MediaClock:
             self._timer = self._loop.call_soon(self._tick)  # type: ignore[assignment]
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop = None
+        for timer in (self._timer, self._send_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._send_timer = self._loop = None
+        self._to_send = ()
         self._legs.clear()
 
     def add(self, leg: Ticked) -> None:
@@ -120,20 +133,42 @@ class MediaClock:
         if loop is None:
             return
         pace = self._pace
+        if self._send_timer is not None:
+            # The loop was blocked: what the last tick owes goes first.
+            self._send_timer.cancel()
+            self._send(self._sent_for)
         now_s = loop.time()
         late_s = max(0.0, now_s - pace.deadline_s)
         self.lateness.add(late_s)
         if self._on_lateness is not None:
             self._on_lateness(late_s)
-        index = pace.index
-        for leg in tuple(self._legs):
+        index = self._sent_for = pace.index
+        self._to_send = tuple(self._legs)
+        for leg in self._to_send:
             try:
                 leg.tick(index, now_s)
             except Exception:
-                # One broken call must not silence the others.
-                _log.exception("media_leg_failed")
-                self._legs.pop(leg, None)
-                leg.fail()
+                self._failed(leg)
         next_s, skipped = pace.advance(now_s)
         self.lateness.skipped += skipped
         self._timer = loop.call_at(next_s, self._tick)
+        self._send_timer = loop.call_at(now_s + REPLY_S, self._send, index) if self._to_send else None
+
+    def _send(self, index: int) -> None:
+        loop, self._send_timer = self._loop, None
+        if loop is None:
+            return
+        now_s = loop.time()
+        for leg in self._to_send:
+            if leg not in self._legs:
+                continue
+            try:
+                leg.send(index, now_s)
+            except Exception:
+                self._failed(leg)
+
+    def _failed(self, leg: Ticked) -> None:
+        """One broken call must not silence the others."""
+        _log.exception("media_leg_failed")
+        self._legs.pop(leg, None)
+        leg.fail()

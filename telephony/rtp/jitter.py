@@ -9,8 +9,9 @@ from enum import Enum
 
 from telephony.codecs import FRAME_SAMPLES, RATE_HZ
 
-MIN_DEPTH = 2
-"""Packets buffered before play-out starts: 20 to 40 ms of delay, since arrivals and our clock have any phase."""
+MIN_DEPTH = 1
+"""Packets buffered before play-out starts: up to 20 ms of delay, since arrivals and our clock have any phase. Where
+the phase leaves too little room, the first late packet costs one concealed frame and brings 20 ms more."""
 MAX_DEPTH = 10
 """200 ms: beyond it conversation suffers more than from a lost packet."""
 OVERFLOW = 50
@@ -20,6 +21,9 @@ UNDERRUNS_TO_PAUSE = 3
 ADAPT_PACKETS = 50
 """The target is reckoned anew once a second."""
 QUANTILE = 0.95
+BIN_S = 0.01
+"""Resolution of lateness."""
+BINS = 40
 FORGET = 0.995
 """Weight of a packet against the next one: half-life 138 packets, 2.8 s."""
 RESYNC_GAP = 1000
@@ -92,7 +96,8 @@ class JitterBuffer:
             if extended > highest:
                 self._highest = extended
         if payload and self._lateness.add(timestamp, arrival_s):
-            self.target = min(MAX_DEPTH, max(MIN_DEPTH, 1 + self._lateness.frames()))
+            # Up to half a frame of lateness is what the phase of the two clocks leaves on average.
+            self.target = min(MAX_DEPTH, max(MIN_DEPTH, 1 + self._lateness.bins() // 2))
         if extended in self._packets:
             self.counters.duplicate += 1
         elif extended < self._next:
@@ -119,6 +124,11 @@ class JitterBuffer:
             self._next = min(packets)
             self._restart_window()
         self._watch_depth(len(packets))
+        if self._underruns and packets and self._next not in packets:
+            first = min(packets)
+            if first - self._next <= self._underruns:
+                # What is missing was lost, not late: frames made up while nothing was there have stood for it.
+                self._next = first
         if not self._carry:
             payload = packets.pop(self._next, None)
             if payload is not None and len(payload) == self._frame_bytes:
@@ -186,10 +196,10 @@ class JitterBuffer:
 
 
 class _LatenessHistogram:
-    """How many frames later than the fastest recent packet a packet arrives; old packets weigh less and less."""
+    """How much later than the fastest recent packet a packet arrives; old packets weigh less and less."""
 
     def __init__(self) -> None:
-        self._bins = [0.0] * (MAX_DEPTH + 1)
+        self._bins = [0.0] * BINS
         self._weight = 1.0
         self._count = 0
         self._first_timestamp: int | None = None
@@ -206,9 +216,9 @@ class _LatenessHistogram:
         if transit_s < self._window_fastest_s:
             self._window_fastest_s = transit_s
             self._fastest_s = min(self._fastest_s, transit_s)
-        late_frames = int((transit_s - self._fastest_s) * 50)
-        # The newest packet gets more weight instead of all others less: one addition instead of eleven products.
-        self._bins[min(late_frames, MAX_DEPTH)] += self._weight
+        late_bins = int((transit_s - self._fastest_s) / BIN_S)
+        # The newest packet gets more weight instead of all others less: one addition instead of forty products.
+        self._bins[min(late_bins, BINS - 1)] += self._weight
         self._weight /= FORGET
         self._count += 1
         if self._count % ADAPT_PACKETS:
@@ -220,12 +230,12 @@ class _LatenessHistogram:
         self._weight = 1.0
         return True
 
-    def frames(self) -> int:
-        """The QUANTILE of lateness, in whole frames, rounded up."""
+    def bins(self) -> int:
+        """The QUANTILE of lateness, in whole steps of BIN_S, rounded up."""
         bound = QUANTILE * sum(self._bins)
         total = 0.0
         for index, value in enumerate(self._bins):
             total += value
             if total >= bound:
                 return index + 1
-        return MAX_DEPTH
+        return BINS

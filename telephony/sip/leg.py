@@ -134,25 +134,25 @@ class SipCallLeg:
         if first is None:
             first = self._first_index = index
         at_ms = (index - first) * FRAME_MS
-        queue, tap = self._queue, self._tap
         caller = self._rtp.frame()
         if self._held:
-            # Music on hold is not the caller speaking, and nobody hears the agent.
+            # Music on hold is not the caller speaking.
             caller = SILENCE
-            agent = None
-        elif self._rtp.sending_digits:
-            agent = None
-        else:
-            agent = queue.take()
-        self._events.put(AudioIn(caller, at_ms, queue.played_ms))
-        self._rtp.send(index, agent, now_s)
-        if tap is not None:
-            tap.caller(at_ms, caller)
-            if agent is not None:
-                tap.agent(at_ms, agent)
-        self._follow_cues()
+        self._events.put(AudioIn(caller, at_ms, self._queue.played_ms))
+        if self._tap is not None:
+            self._tap.caller(at_ms, caller)
         if not (index - first) % _WATCH_TICKS:
             self._watch(now_s)
+
+    def send(self, index: int, now_s: float) -> None:
+        if self._first_index is None:
+            return
+        # On hold nobody hears the agent.
+        agent = None if self._held or self._rtp.sending_digits else self._queue.take()
+        self._rtp.send(index, agent, now_s)
+        if self._tap is not None and agent is not None:
+            self._tap.agent((index - self._first_index) * FRAME_MS, agent)
+        self._follow_cues()
 
     def fail(self) -> None:
         self._control.hang_up(HangUpReason.FAILED)

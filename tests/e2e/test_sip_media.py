@@ -138,11 +138,15 @@ async def test_reports_are_sent_and_tell_of_loss() -> None:
 
 async def test_a_leg_that_fails_does_not_stop_the_clock_of_the_others() -> None:
     ticked: list[int] = []
+    sent: list[int] = []
     failed = asyncio.Event()
 
     class Good:
         def tick(self, index: int, now_s: float) -> None:
             ticked.append(index)
+
+        def send(self, index: int, now_s: float) -> None:
+            sent.append(index)
 
         def fail(self) -> None:
             raise AssertionError
@@ -150,6 +154,9 @@ async def test_a_leg_that_fails_does_not_stop_the_clock_of_the_others() -> None:
     class Bad:
         def tick(self, index: int, now_s: float) -> None:
             raise RuntimeError("broken call")
+
+        def send(self, index: int, now_s: float) -> None:
+            raise AssertionError
 
         def fail(self) -> None:
             failed.set()
@@ -165,6 +172,8 @@ async def test_a_leg_that_fails_does_not_stop_the_clock_of_the_others() -> None:
     assert clock.legs == 1
     clock.stop()
     assert ticked == list(range(ticked[0], ticked[0] + len(ticked)))
+    assert sent == ticked[: len(sent)]
+    assert len(sent) >= len(ticked) - 1
 
 
 def close(pair: tuple[object, object, int]) -> int:

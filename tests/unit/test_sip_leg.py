@@ -76,6 +76,7 @@ class Rig:
             if self.leg.ended:
                 return
             self.leg.tick(self.index, self.index * 0.02)
+            self.leg.send(self.index, self.index * 0.02)
             self.index += 1
 
     async def events(self) -> list[LegEvent]:
