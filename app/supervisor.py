@@ -46,10 +46,17 @@ class Supervisor:
     """Owns the child processes. One task per child keeps it alive until `drain`."""
 
     def __init__(
-        self, names: Sequence[str], environment: Mapping[str, str], on_event: Callable[[str], None] | None = None
+        self,
+        names: Sequence[str],
+        environment: Mapping[str, str],
+        on_event: Callable[[str], None] | None = None,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "app.process"),
     ) -> None:
+        """command: what is started; the kind of the process is its last argument."""
         self.children = [Child(name) for name in names]
         self._environment = dict(environment)
+        self._command = tuple(command)
         self._keepers: list[asyncio.Task[None]] = []
         self._draining = False
         self._lifelines: dict[str, asyncio.StreamWriter] = {}
@@ -95,7 +102,7 @@ class Supervisor:
         try:
             environment = {**self._environment, LIFELINE_FD: str(theirs.fileno()), "AI_ADMIN_PROCESS_NAME": child.name}
             child.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "app.process", child.kind,
+                *self._command, child.kind,
                 env=environment, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr,
                 start_new_session=True,
             )  # fmt: skip
