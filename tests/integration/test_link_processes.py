@@ -107,7 +107,7 @@ async def test_a_brain_that_stands_still_is_replaced(tmp_path) -> None:
 async def test_without_another_brain_the_door_ends_the_call(tmp_path) -> None:
     async with brain_process(tmp_path, "one") as first:
         leg = MemoryLeg()
-        call = asyncio.create_task(EdgeLink(tmp_path, attach_within_s=0.3)(leg))
+        call = asyncio.create_task(EdgeLink(tmp_path, attach_within_s=0.3, resume_within_s=0.3)(leg))
         await leg.run(5)
         os.kill(first.pid, signal.SIGKILL)
         with pytest.raises(Unavailable):
