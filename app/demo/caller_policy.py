@@ -48,7 +48,7 @@ class CallerPolicy:
         if _has(heard, "до свидания", "всего доброго", "хорошего дня") and self.heard_booked:
             self.done = True
             return None
-        if _has(heard, "записал", "вы записаны", "запись подтвержд", "ждем вас", "будем ждать"):
+        if _has(heard, "записал", "записан", "запись подтвержд", "подтверждение при", "ждем вас", "будем ждать"):
             self.heard_booked = True
             self.done = True
             return "спасибо до свидания"
