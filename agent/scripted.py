@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from agent.brain import BrainEvent, Remember, TurnContext
 from agent.model import EndCall, Expect, Handoff, Say, Speaker, Turn, TurnKind
-from agent.policy.context_days import in_context
+from agent.policy.context import in_context
 from agent.policy.decide import decide
 from agent.policy.listen import listen
 from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Tell, Use, View
@@ -216,7 +216,7 @@ class _Run:
             language=state.language,
             phone_known=state.caller.digits,
         )
-        return in_context(self.understander.understand(turn, salon.lexicon, known), state, salon)
+        return in_context(self.understander.understand(turn, salon.lexicon, known), turn.text, state, salon)
 
 
 def _keys(digits: str, state: DialogueState) -> Understood:

@@ -7,7 +7,9 @@ from agent.model import Expect
 from agent.policy import hints
 from agent.policy.goals import asks_further_price
 from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
+from agent.policy.people import identify
 from agent.policy.services import narrow
+from agent.policy.whichone import know_bookings, movable
 from agent.state import DialogueState, Goal, Question, Wanted
 from agent.tools import Ok, ToolResult
 from agent.understanding import Intent
@@ -49,20 +51,23 @@ def discount(view: View) -> Move | None:
 
 def price(view: View) -> Move | None:
     further = "price" not in view.state.answered and asks_further_price(view.state, view)
-    if not further and not _fresh(view, "price", Intent.ASK_PRICE):
+    dear = (
+        hints.finds_expensive(view.heard.text) and view.state.has_told("price") and "price" not in view.state.answered
+    )
+    if not further and not dear and not _fresh(view, "price", Intent.ASK_PRICE):
         return None
     if view.hears(Intent.ASK_DURATION) and not hints.asks_money(view.heard.text):
         return None  # «сколько по времени» only sounds like money
     state = view.state
     named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated) or state.wish.services
     if not named:
-        state = replace(state, answered=(*state.answered, "price"))
+        state = replace(state.tell("price_topic"), answered=(*state.answered, "price"))
         return Ask((view.say.price_of_what(),), Question.SERVICE, Expect.SERVICE, state)
-    if hints.finds_expensive(view.heard.text) and state.has_told("price"):
+    if dear:
         again = state.has_told("expensive")
         told = _told(view, "price", view.say.price_stays(_offers(named, view), again=again))
         return replace(told, state=told.state.tell("expensive"))
-    if not view.heard.services and state.has_told("price"):
+    if not view.heard.services and state.has_told("price") and not further:
         return _told(view, "price", view.say.why_prices_differ(_offers(named, view)), outcome=Outcome.PRICE_QUESTION)
     lines = []
     for wanted in named[:3]:
@@ -162,6 +167,28 @@ def why_we_ask(view: View) -> Move | None:
     if asked not in (Question.NAME, Question.PHONE) or "why" in view.state.answered:
         return None
     return _told(view, "why", view.say.why_needed(asked)) if hints.asks_why(view.heard.text) else None
+
+
+def own_bookings(view: View) -> Move | None:
+    """«на когда я записана?»: the visits of the number on the display, nobody else's."""
+    state, text = view.state, view.heard.text
+    if "own" in state.answered or state.goal not in (Goal.NONE, Goal.BOOK):
+        return None
+    if state.done and state.last_plan is not None and (hints.asks_time_again(text) or hints.asks_own_booking(text)):
+        plan = state.last_plan
+        return _told(view, "own", view.say.your_time(plan.start, plan.parts[0].staff_id))
+    if not hints.asks_own_booking(text):
+        return None
+    if (lookup := identify(view)) is not None:
+        return lookup
+    if state.caller.client_id is not None and state.bookings is None and (look := know_bookings(view)) is not None:
+        return look
+    coming = movable(view)
+    if not coming:
+        text = view.say.no_bookings(hidden=view.caller is None)
+        return Ask((text,), Question.HUMAN, Expect.YES_NO, replace(state, goal=Goal.NONE))
+    told = _told(view, "own", view.say.your_bookings(coming), outcome=Outcome.INFO)
+    return replace(told, state=replace(told.state, goal=Goal.NONE))
 
 
 def only_master_knows(view: View) -> Move | None:
@@ -305,6 +332,7 @@ def repeat(view: View) -> Move | None:
 
 
 RULES: tuple[Rule, ...] = (
+    own_bookings,
     repeat,
     wait,
     language,

@@ -20,7 +20,7 @@ from agent.policy.visit import (
     master_takes_child,
     one_by_one,
 )
-from agent.state import DialogueState, Goal, Question, ReadBack
+from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish
 from agent.tools import Paperwork
 from agent.understanding import Intent
 from core.money import Money
@@ -54,6 +54,8 @@ def read_back(view: View) -> Move | None:
         return asked
     if state.read_back is not None and view.heard.name and not state.caller.known:
         return _ask_read_back(view, again=True)  # «нет, я Степан»: only the name was wrong, and it is right now
+    if state.read_back is not None and state.answered and not state.agreed and read_back_was_heard(view):
+        return Ask((view.say.shall_i(state.chosen),), Question.READ_BACK, Expect.YES_NO, state)  # a question by the way
     if state.read_back is not None and not view.hears(Intent.DENY, Intent.CORRECT):
         return None if state.agreed else _ask_read_back(view, again=True)
     if state.read_back is not None:
@@ -147,7 +149,7 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
             return replace(
                 base,
                 caller=replace(state.caller, client_id=owner or state.caller.client_id),
-                wish=kept(state.wish),
+                wish=_for_the_next(state),
                 goal=Goal.NONE,
                 written=(*state.written, Goal.BOOK),
                 last_plan=plan,
@@ -168,6 +170,12 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
             )
 
 
+def _for_the_next(state: DialogueState) -> VisitWish:
+    """The next of several who come together comes on the same day."""
+    wish = kept(state.wish)
+    return replace(wish, day=state.wish.day, gender="", hair_long=None) if state.has_told("one_by_one") else wish
+
+
 def agree(view: View) -> Move | None:
     """A yes to a read-back that was heard."""
     state = view.state
@@ -183,6 +191,8 @@ def agree(view: View) -> Move | None:
 def says_yes(view: View) -> bool:
     if view.hears(Intent.DENY, Intent.CORRECT):
         return False
+    if hints.asks_about(view.turn.text) and not view.hears(Intent.AFFIRM):
+        return False  # «а можно…?» is a wish, whatever word of booking is in it
     return view.hears(Intent.AFFIRM, Intent.CHOOSE, Intent.PREPAYMENT, Intent.BOOK, Intent.CONFIRM_VISIT)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.model import Expect, TurnKind
+from agent.policy import hints
 from agent.policy.moves import Ask, Finish, Move, View
 from agent.state import DialogueState, Goal, Question
 from agent.understanding import Intent
@@ -26,7 +27,12 @@ def goodbye(view: View) -> Move | None:
     state = view.state
     idle = state.goal is Goal.NONE
     content = view.hears(Intent.THANKS, Intent.DENY, Intent.AFFIRM) and not view.heard.services
-    if view.hears(Intent.BYE) or (content and idle and (state.outcome is not None or view.hears(Intent.THANKS))):
+    over = state.done and hints.nothing_more(view.heard.text)
+    if (
+        over
+        or view.hears(Intent.BYE)
+        or (content and idle and (state.outcome is not None or view.hears(Intent.THANKS)))
+    ):
         return Finish((view.say.goodbye(state),), outcome_of(state), state)
     return None
 

@@ -73,7 +73,7 @@ def _voiced_goal(state: DialogueState, view: View) -> Goal | None:
             case Intent.WAITLIST:
                 return Goal.WAITLIST
             case Intent.BOOK | Intent.ASK_SLOTS | Intent.ASK_ANY_TIME | Intent.CHILD:
-                if _only_asks(view):
+                if _only_asks(view) or asks_further_price(state, view):
                     continue
                 if state.goal in (Goal.NONE, Goal.TASK) or intent is Intent.BOOK:
                     return Goal.BOOK if state.goal is not Goal.WAITLIST else None
@@ -135,6 +135,8 @@ def _only_asks(view: View) -> bool:
     heard = view.heard
     if view.hears(Intent.OTHER_CLIENT_DATA):
         return True
+    if hints.wants_call_back(heard.text) and not (heard.services or heard.day or heard.staff):
+        return True  # «перезвоните мне через час»
     if view.hears(Intent.ASK_STAFF) and not heard.services and not hints.books(heard.text):
         return True  # «а Анна завтра работает?»
     asks = any(name.startswith("ask_") and name not in ("ask_slots", "ask_any_time") for name in heard.intents)
@@ -147,7 +149,7 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
     if state.goal is not Goal.NONE or state.done:
         return None
     asks = any(name.startswith(("ask_", "certificate", "health", "complaint", "human")) for name in heard.intents)
-    asks = asks or asks_further_price(state, view)
+    asks = asks or asks_further_price(state, view) or hints.wants_call_back(heard.text)
     concrete = bool(heard.day or heard.time or (heard.staff and not heard.staff[0].negated))
     if heard.services and not asks:
         return Goal.BOOK
@@ -162,6 +164,8 @@ def _implied_goal(state: DialogueState, view: View) -> Goal | None:
 
 def asks_further_price(state: DialogueState, view: View) -> bool:
     """«а мужская?» after a price that was told or could not be: the question goes on."""
-    more = view.heard.day or view.heard.time or view.heard.staff or view.hears(Intent.BOOK)
-    asks = state.has_told("price_topic") and state.goal is Goal.NONE and hints.asks_about(view.turn.text)
-    return asks and bool(view.heard.services) and not more
+    more = view.heard.day or view.heard.time or view.heard.staff or hints.books(view.heard.text)
+    topic = state.has_told("price_topic") and state.goal is Goal.NONE and not more
+    which = bool(view.heard.gender) and not view.heard.services and bool(state.wish.services)
+    asks = state.question is Question.SERVICE or hints.asks_about(view.turn.text)
+    return topic and (which or (bool(view.heard.services) and asks))

@@ -39,6 +39,25 @@ _AS_BEFORE = re.compile(
     r"\bкак (?:я |мне )?(?:в прошл\w+ раз|прошл\w+ раз\w*|обычно|всегда|раньше|тогда)|\bто же самое\b|"
     r"\bas usual\b|\blike last time\b"
 )
+_MY_VISIT = re.compile(
+    r"\b(?:когда|во сколько|какое время|какой день|какое число|к кому) (?:же )?(?:это )?(?:я|мы|меня|у меня)"
+    r"(?: там| точно| вообще)?(?: есть)?(?: запис\w+|$|\?)|\bу меня есть (?:какая.?(?:то|нибудь) )?запись\b|"
+    r"\bесть ли у меня запись|\bя (?:вообще |точно )?записан[аы]? ли\b|"
+    r"\b(?:посмотр\w+|провер\w+|напомн\w+|подска\w+)\b.{0,25}\bмо[юяей]+ запись\b|\bwhen (?:is|am) (?:my|i)\b"
+)
+_AGAIN_WHEN = re.compile(
+    r"^(?:а |ой |ну |еще раз |так |извините )*(?:во сколько|на сколько|на когда|когда|к кому)"
+    r"(?: это| еще раз| вы сказали| мне)*$"
+)
+_OTHER_MASTER = re.compile(
+    r"\bдруг(?:ому|ой|ого|им) (?:мастер\w*|девушк\w+|парикмахер\w*)|\banother master\b|\bsomeone else\b"
+)
+_CHEAPER = re.compile(r"\b(подешевле|дешевле|где дешевле|самое дешевое|что дешевле|cheaper|cheapest)\b")
+_NOTHING_MORE = re.compile(
+    r"^(?:ну |да |нет |это |вот |на этом |пожалуй |больше )*(?:все|ничего|ничего не надо|"
+    r"ничего больше|that'?s all|nothing)"
+    r"(?: спасибо| пока| хорошо| больше)*[.!]*$"
+)
 _GENDER = re.compile(r"\b(женск|мужск|women|men)")
 _PUTS_RIGHT = re.compile(r"\b(то есть|вернее|точнее|тьфу|ой(?: нет)?|нет(?: лучше)?|не то|i mean|sorry|no)\b")
 _BUYS_CERTIFICATE = re.compile(
@@ -56,6 +75,7 @@ _NEITHER = re.compile(
     r"\bдругое (?:врем\w+|есть|что)|\bчто.?(?:нибудь|то)? (?:еще|другое)\b|\bеще (?:варианты|что|есть)|"
     r"\bне (?:подход\w+|подойд\w+|устраива\w+|удобно)\b|\bneither\b|\banything else\b|\bnone of\b"
 )
+_IMPOSSIBLE = re.compile(r"\b(никак|не (?:могу|смогу|получ\w+|подход\w+|подойд\w+|удобно|хочу|надо)|can'?t|cannot)\b")
 _OTHER_DAY = re.compile(
     r"\b(?:друг(?:ой|ие|ого|их)|ином|иной) (?:ден\w+|дн\w+|числ\w+)|\bдругое число|\banother day|\bother days?\b"
 )
@@ -70,7 +90,7 @@ _UNDECIDED = re.compile(
 _MONEY = re.compile(r"\b(сто[ия]т\w*|цен[аыеу]\w*|поч[её]м|рубл\w*|денег|деньги|стоимост\w*|price|cost\w*|how much)\b")
 _EXPENSIVE = re.compile(r"\b(дорог\w*|дороговато|недешев\w*|expensive|pricey)\b")
 _LEAVE = re.compile(
-    r"\b(?:тогда|лучше|все|ладно|уже)\s+не\s+(?:надо|нужно|стоит)\b|\bкак (?:есть|было|была)\b|\bне (?:буду|будем) "
+    r"\b(?:тогда|лучше|все|ладно|уже)\s+не\s+(?:надо|нужно|стоит)\b|\bкак (?:есть|было|была)$|\bне (?:буду|будем) "
     r"(?:менять|переносить|ничего)|\bничего не (?:меняй\w*|надо|нужно)|^нет,? не (?:надо|нужно)\b|\bas it (?:is|was)\b"
 )
 _ASKS_ABOUT = re.compile(r"^(?:ну |нет |хорошо |так )?а (?:если |можно |есть )?(?:в|во|на|к|у|с|после|до|за)?\b")
@@ -87,7 +107,9 @@ def declines_offers(text: str) -> bool:
 
 
 def other_day(text: str) -> bool:
-    return _OTHER_DAY.search(text.lower()) is not None
+    """«а в другой день?», and not «в другие дни никак»."""
+    text = text.lower()
+    return _OTHER_DAY.search(text) is not None and _IMPOSSIBLE.search(text) is None
 
 
 def goes_ahead(text: str) -> bool:
@@ -121,6 +143,30 @@ def what_to_change(text: str) -> str:
 
 def names_gender(text: str) -> bool:
     return _GENDER.search(text.lower()) is not None
+
+
+def asks_own_booking(text: str) -> bool:
+    """«а на когда я записана?», «во сколько у меня?»"""
+    return _MY_VISIT.search(text.lower()) is not None
+
+
+def asks_time_again(text: str) -> bool:
+    """«ещё раз, во сколько?» after a booking."""
+    return _AGAIN_WHEN.search(text.lower()) is not None
+
+
+def other_master(text: str) -> bool:
+    """«а можно к другому мастеру?»"""
+    return _OTHER_MASTER.search(text.lower()) is not None
+
+
+def cheaper(text: str) -> bool:
+    return _CHEAPER.search(text.lower()) is not None
+
+
+def nothing_more(text: str) -> bool:
+    """«всё», «больше ничего»: the talk is over."""
+    return _NOTHING_MORE.search(text.lower().replace("ё", "е")) is not None
 
 
 def undecided(text: str) -> bool:

@@ -108,7 +108,7 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
         wish = read_services(wish, state, view)
         chosen = None if wish.services != state.wish.services else picked
         if chosen is not None:
-            wish = _on_the_day_of(chosen, wish, view)
+            wish = _on_the_day_of(chosen, _staff(wish, state, view), view)
         else:
             wish = replace(wish, day=_day_of(picked, view), time=TimeWish(at=view.salon.local(picked.start).time()))
         return replace(
@@ -170,6 +170,10 @@ def _day_of(plan: Plan, view: View) -> DayWish:
 
 def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     heard = view.heard
+    if hints.other_master(heard.text) and not heard.staff:
+        now = tuple(part.staff_id for plan in (state.chosen, *state.offers) if plan is not None for part in plan.parts)
+        excluded = tuple(dict.fromkeys((*wish.excluded_staff, *(wish.staff or now))))
+        return replace(wish, staff=(), staff_named=False, staff_only=False, excluded_staff=excluded)
     if heard.any_staff:
         return replace(wish, staff=(), staff_named=False, staff_only=False)
     for mention in heard.staff:
@@ -197,7 +201,8 @@ def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     heard, booking = view.heard, state.target_booking()
     if heard.time is None and booking is not None and hints.same_time(heard.text):
         wish = replace(wish, time=TimeWish(at=view.salon.local(booking.start).time(), approximate=True))
-    if heard.bad_date and heard.day is None and impossible_day(view):
+    leaves_day = heard.day is None and hints.other_day(heard.text)
+    if leaves_day or (heard.bad_date and heard.day is None and impossible_day(view)):
         wish = replace(wish, day=None, other_days=(), any_day=False)
     if heard.day is not None:
         wish = replace(wish, day=heard.day, other_days=heard.other_days, any_day=False)

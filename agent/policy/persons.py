@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from agent.model import Expect
 from agent.policy import hints
-from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Rule, Use, View, first_move
+from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Rule, Tell, Use, View, first_move
 from agent.policy.people import identify
 from agent.state import DialogueState, Goal, MessageDraft, Question
 from agent.tools import ToolResult
@@ -95,7 +95,8 @@ def wants_person(view: View) -> Move | None:
 def due(view: View) -> datetime:
     """A promise that people can keep: within the hour in their hours, within an hour of the morning else."""
     profile, heard = view.salon.profile, view.heard
-    wanted = heard.time.at or heard.time.not_before if heard.time is not None else None
+    names_call = heard.time is not None and view.state.goal is not Goal.BOOK
+    wanted = (heard.time.at or heard.time.not_before) if heard.time is not None and names_call else None
     moment = view.now + CALL_BACK_WITHIN
     day = heard.day.first if heard.day is not None and heard.day.first == heard.day.last else None
     if wanted is not None and profile.admin_from <= wanted < profile.admin_until:
@@ -135,7 +136,8 @@ def message_for_person(view: View) -> Move | None:
     if (lookup := identify(view)) is not None:
         return lookup
     details = draft.details
-    if view.heard.text and (not details or details[-1] != view.heard.text):
+    wish_of_its_own = state.goal is Goal.BOOK and bool(view.heard.services)  # «…и запишите меня на стрижку»
+    if view.heard.text and not wish_of_its_own and (not details or details[-1] != view.heard.text):
         details = (*details, view.heard.text)
     draft = replace(draft, details=details)
     if not draft.asked and (not state.caller.name or draft.kind in (TaskKind.GROUP_REQUEST, TaskKind.MEDICAL_QUESTION)):
@@ -185,7 +187,7 @@ def _write_task(view: View, state: DialogueState) -> Move:
         return replace(
             before.tell(f"task:{draft.kind}"),
             message=replace(draft, written=True),
-            goal=Goal.NONE,
+            goal=Goal.BOOK if before.goal is Goal.BOOK else Goal.NONE,
             outcome=Outcome.HANDED_TO_ADMIN,
             answered=(*before.answered, mark),
         )
@@ -201,6 +203,8 @@ def task_told(view: View) -> Move | None:
     promised = datetime.fromisoformat(mark.split(":", 1)[1])
     kind = state.message.kind if state.message is not None else TaskKind.CALLBACK
     state = replace(state, answered=tuple(a for a in state.answered if a != mark), message=None)
+    if state.goal is Goal.BOOK:
+        return Tell((view.say.task_promised(kind, promised),), state)
     return Ask((view.say.task_promised(kind, promised),), Question.NONE, Expect.FREE, state)
 
 

@@ -22,7 +22,10 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
     fitting = [p for p in state.offers if fits(p, view, heard.day, heard.time, staff)]
     exact = heard.time is not None and heard.time.at is not None
     asks = view.hears(Intent.ASK_SLOTS) or hints.asks_about(view.turn.text)
-    if says_something and asks and not exact and not staff and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
+    prices = {plan.price.amount.minor for plan in state.offers}
+    if len(prices) > 1 and hints.cheaper(heard.text) and not says_something:
+        return min(state.offers, key=lambda plan: plan.price.amount.minor)
+    if says_something and asks and not exact and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
         return None  # «а в воскресенье?» wants to hear what there is on that day
     if says_something:
         return fitting[0] if fitting and _certain(fitting, state.offers, view) else None

@@ -10,6 +10,8 @@ from agent.state import DialogueState, Question, VisitWish, Wanted
 from agent.understanding import Intent, ServiceMention
 from crm.model import ServiceId
 
+IN_A_STORY = re.compile(r"\b(?:был[аи]?|ходил[аи]?|приходил[аи]?|делал[аи]?|сделал[аи]?)\s+(?:(?!хо[тч])\w+\s+){0,3}$")
+"""«была у вас на…»: what has been, not what is wished."""
 AFTER_AN_EVENT = re.compile(r"\bпосле\s+(?:\w+\s+){0,2}$")
 """«после моего окрашивания»: names a time, not a wish."""
 ASKS_FOR_SERVICE = (Question.NONE, Question.GOAL, Question.SERVICE, Question.INVITE)
@@ -21,6 +23,9 @@ def read_services(wish: VisitWish, state: DialogueState, view: View) -> VisitWis
     fresh = [m for m in view.heard.services if not _is_reference(m, view.heard.text)]
     if state.done or state.question not in ASKS_FOR_SERVICE:
         fresh = [m for m in fresh if m.candidates]  # an odd word in an answer is no wish for an odd service
+    told = [m for m in fresh if _is_told(m, view.heard.text)]
+    if len(told) < len(fresh):
+        fresh = [m for m in fresh if m not in told]
     for mention in fresh:
         if mention.negated:
             wanted = _without(wanted, mention)
@@ -89,6 +94,12 @@ def _kind_words(view: View, service_id: ServiceId) -> set[str]:
 def _is_reference(mention: ServiceMention, text: str) -> bool:
     start = text.find(mention.phrase)
     return start > 0 and AFTER_AN_EVENT.search(text[:start]) is not None
+
+
+def _is_told(mention: ServiceMention, text: str) -> bool:
+    """«вчера была у вас на стрижке, хочу на укладку»: the first is a story."""
+    start = text.find(mention.phrase)
+    return start > 0 and IN_A_STORY.search(text[:start]) is not None
 
 
 def _without(wanted: list[Wanted], mention: ServiceMention) -> list[Wanted]:

@@ -122,6 +122,12 @@ class English(EnglishVisits):
         names = " and ".join(self._name(self.salon.service(s)) for s in booking.service_ids)
         return f"{self._day(booking.start)} {self._at(booking.start)} with {self._staff(booking.staff_id)}, {names}"
 
+    def your_time(self, start: datetime, staff_id: str) -> str:
+        return f"You are booked {self._day(start)} {self._at(start)} with {self._staff(staff_id)}."
+
+    def your_bookings(self, bookings: Sequence[Booking]) -> str:
+        return f"You are booked {'; '.join(self._booking(b) for b in bookings[:3])}."
+
     def which_booking(self, bookings: Sequence[Booking], *, again: bool) -> str:
         return f"Which visit: {'; '.join(self._booking(b) for b in bookings[:3])}?"
 

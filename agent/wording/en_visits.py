@@ -253,6 +253,9 @@ class EnglishVisits:
     def all_right(self, *, prepay: bool) -> str:
         return "Shall I book it?"
 
+    def shall_i(self, plan: Plan) -> str:
+        return f"Shall I book you {self._day(plan.start)} {self._at(plan.start)}?"
+
     def what_else(self) -> str:
         return "What should be different?"
 

@@ -327,6 +327,9 @@ class RussianVisits:
     def all_right(self, *, prepay: bool) -> str:
         return "Записать?" if prepay else self.pick("right", "Всё верно?", "Верно?", "Всё правильно?")
 
+    def shall_i(self, plan: Plan) -> str:
+        return f"Записываю вас {self._day(plan.start, 'на')}, {self._at(plan.start)}?"
+
     def what_else(self) -> str:
         return self.pick("else", "Что поменять?", "Что изменить: время, мастера или услугу?")
 

@@ -60,6 +60,12 @@ _ORDER_ANY = re.compile(
     r"\b(порядок (не важен|неважен|любой|без разницы|не имеет)|в любом порядке|без разницы что (сначала|первым)|"
     r"не важно что (сначала|первым)|неважно что (сначала|первым)|все равно что (сначала|первым))"
 )
+_DELAYS = ("опазд", "опозд", "задерж", "пробк", "позже", "попозже", "раньше", "пораньше", "застря", "late")
+_ANY_OF_THEM = re.compile(
+    r"^(?:давайте |да |ну |мне |ой |можно )*(?:люб(?:ое|ой|ую)|какое угодно|оба|обе|и то и то|"
+    r"и то и другое|оба времени)"
+    r"(?: (?:вариант\w*|подход\w+|подойд\w+|устраива\w+|устро\w+|удобн\w+|хорош\w+|давайте|можно|мне|нормально))*$"
+)
 _LETTERS = {
     "а": "A", "б": "B", "бэ": "B", "бе": "B", "вэ": "V", "ве": "V", "в": "V", "гэ": "G", "ге": "G", "г": "G",
     "жэ": "G", "джи": "G", "дэ": "D", "де": "D", "д": "D",
@@ -105,7 +111,7 @@ def is_this_number(text: str, *, asked: bool) -> bool:
 
 
 def is_any_time(text: str) -> bool:
-    return bool(_ANY_TIME.search(text))
+    return bool(_ANY_TIME.search(text) or _ANY_OF_THEM.search(text))
 
 
 def is_any_day(text: str) -> bool:
@@ -118,9 +124,7 @@ def is_order_any(text: str) -> bool:
 
 def read_late_by(tokens: Sequence[Token]) -> tuple[timedelta | None, int, int]:
     """«опаздываю минут на десять», «на полчаса задержусь»: the delay and the tokens that say it."""
-    if not any(
-        token.text.startswith(("опазд", "опозд", "задерж", "пробк", "позже", "застря", "late")) for token in tokens
-    ):
+    if not any(token.text.startswith(_DELAYS) for token in tokens):
         return None, 0, 0
     for index, token in enumerate(tokens):
         if token.text == "минут" and index + 2 < len(tokens) and tokens[index + 1].text in ("на", "через"):

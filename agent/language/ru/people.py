@@ -97,9 +97,10 @@ class NameFinder:
         found = given or surname
         if found is None and expected:
             found = self._bare(tokens, taken)
-        if found is None and tokens and len(tokens) <= 3:
+        if found is None and tokens and len(tokens) <= 4:
             item = self._name_at(tokens, 0, taken) if self._surely_name(tokens, 0) else None
-            found = item if item is not None and item.end == len(tokens) else None
+            rest = [token.text for token in tokens[item.end :]] if item is not None else ["?"]
+            found = item if rest in ([], ["я"], ["меня"]) else None
         return found
 
     def _introduced(self, tokens: Sequence[Token], taken: Collection[int]) -> FoundName | None:
@@ -239,7 +240,8 @@ class NameFinder:
             if gender is None and kind == "Name":
                 gender = self._morph.first_name_gender(token.text)
             word = self._nominative(token.text, kind, gender) or _capital(token.raw)
-            words.insert(0 if after_surname else len(words), word)
+            surname_first = kinds[:1] == ["Surn"] and (after_surname or "Name" in kinds)
+            words.insert(len(words) - 1 if surname_first else len(words), word)
             kinds.append(kind)
             end += 1
         return FoundName(index, end, " ".join(words), False) if words else None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from agent.salon import Salon
 from agent.state import DialogueState, Question
-from agent.understanding import DayWish, Understood
+from agent.understanding import DayWish, Intent, Understood
 
 _BARE = re.compile(
     r"^(?:понедельник\w*|вторник\w*|сред[ауые]|четверг\w*|пятниц\w+|суббот\w+|воскресень\w+|"
@@ -15,8 +15,15 @@ _BARE = re.compile(
 SAME_TALK = (Question.OFFER, Question.DAY, Question.TIME, Question.WHAT_ELSE, Question.NAME, Question.READ_BACK)
 
 
-def in_context(heard: Understood, state: DialogueState, salon: Salon) -> Understood:
-    """The turn with its weekday moved into the week that is talked about, or onto the day that was offered."""
+_SIGNS = frozenset({"+", "++", "+++", "👍", "✅", "👌", "🆗", "ok👍", "ок👍"})
+"""How people say yes in a messenger."""
+
+
+def in_context(heard: Understood, words: str, state: DialogueState, salon: Salon) -> Understood:
+    """The turn with its weekday moved into the week that is talked about, or onto the day that was offered; a bare
+    sign of consent counts as a yes."""
+    if words.strip() in _SIGNS:
+        return replace(heard, intents=(Intent.AFFIRM,))
     day = heard.day
     if day is None or day.first != day.last or not _BARE.search(day.phrase) or state.question not in SAME_TALK:
         return heard
