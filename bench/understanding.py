@@ -19,41 +19,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.language.text import clean, join, tokenize
-from agent.language.train_intents import in_training, read_lines, text_of
+from agent.language.train_intents import in_training, pairs, read_lines, salon, text_of
 from agent.language.understander import RuleUnderstander
 from agent.model import Expect, Turn, TurnKind
 from agent.understanding import Context, DayWish, Intent, Lexicon, TimeWish, Understood
-from crm.model import Service, ServiceId, Staff, StaffId
 
 AT = datetime(2026, 12, 1, 11, tzinfo=ZoneInfo("Europe/Moscow"))
 TODAY = AT.date()
 CONTEXT = Context(Expect.FREE, "Europe/Moscow")
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 PARTS = {"morning": clock_time(9), "afternoon": clock_time(14), "day": clock_time(14), "evening": clock_time(19)}
-SERVICES = ("Женская стрижка", "Мужская стрижка", "Детская стрижка", "Стрижка бороды", "Укладка", "Окрашивание "
-"корней", "Сложное окрашивание",
-            "Маникюр без покрытия", "Маникюр с гель-лаком", "Педикюр с гель-лаком", "Коррекция и окрашивание "
-            "бровей", "Чистка лица",
-            "Пилинг", "Массаж лица")  # fmt: skip
-
-
-def pairs(value: Any) -> list[tuple[str, str]]:
-    """A label is [surface, value] or [[surface, value], …]."""
-    items = value if value and isinstance(value[0], list) else [value]
-    return [(str(item[0]), str(item[1])) for item in items]
-
-
-def salon(lines: Iterable[dict[str, Any]]) -> Lexicon:
-    """One large salon where every master named in the collection works."""
-    names = {
-        canon.title()
-        for line in lines
-        for _, canon in (pairs(line["slots"]["staff"]) if "staff" in line["slots"] else [])
-        if re.fullmatch(r"[А-Яа-яЁё -]+", canon)
-    }
-    staff = tuple(Staff(StaffId(name), name) for name in sorted(names))
-    services = tuple(Service(ServiceId(name), name, timedelta(hours=1), ()) for name in SERVICES)
-    return Lexicon(services, staff)
 
 
 def day_matches(wish: DayWish | None, labels: list[tuple[str, str]]) -> bool | None:

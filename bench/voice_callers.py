@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.voice_capture import CallNumbers, Pcm, Spoken, read_call, voiced_span
+from bench.voice_capture import RATE_HZ, CallNumbers, Pcm, Spoken, read_call, voiced_span
 from telephony.codecs import pcmu
 from telephony.sip.trunk import LOOPBACK, SourcePolicy
 from telephony.sip.ua import SipClient
 from tests.simulators.twilio.edge import TwilioEdge
-from tests.simulators.twilio.phone import CallRecord, Phone
+from tests.simulators.twilio.phone import TICK_S, CallRecord, Phone
+from tests.simulators.twilio.playback import FRAME_BYTES
 from voice.ports import AudioIn, CallLeg, HungUp
 
 CLIPS = Path(__file__).parents[1] / "tests" / "data" / "speech"
@@ -104,31 +106,73 @@ async def call_twilio(ready: dict[str, Any], caller: Caller, limit_s: float) -> 
     return Measured(read_call(agent, caller.spoken), record.late_ticks, agent, problems)
 
 
+class SipWire:
+    """When each packet of one call left and came at the caller's socket: a phone without a jitter buffer of its own, as
+    the vendor's edge is on the other door. Hangs between the leg and its RTP session, which know nothing of it."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._decode = pcmu().decode
+        self._sent_s: list[float] = []
+        self._arrived: list[tuple[int, bytes, float]] = []
+
+    def attach(self, leg: Any) -> None:
+        session = leg._rtp  # noqa: SLF001
+        inbound = session._inbound  # noqa: SLF001
+        self._decode = session.path.audio_format.codec.decode
+        send, push = session.send, inbound.push
+
+        def sending(index: int, pcm: bytes | None, now_s: float) -> None:
+            if pcm is not None:
+                self._sent_s.append(self._clock())
+            send(index, pcm, now_s)
+
+        def arriving(packet: Any, now_s: float) -> Any:
+            self._arrived.append((packet.timestamp, packet.payload, now_s))
+            return push(packet, now_s)
+
+        session.send, inbound.push = sending, arriving
+
+    def read(self, spoken: Sequence[Spoken]) -> tuple[Pcm, list[Spoken]]:
+        """The agent's track, free of the network's jitter, and what was spoken, both from the first frame spoken."""
+        start_s = self._sent_s[0] - TICK_S
+        first = self._arrived[0][0]
+        places = [((stamp - first + (1 << 31)) % (1 << 32)) - (1 << 31) for stamp, _, _ in self._arrived]
+        fastest_s = min(at_s - place / RATE_HZ for place, (_, _, at_s) in zip(places, self._arrived, strict=True))
+        shift = round((fastest_s - start_s) * RATE_HZ)
+        track = np.zeros(max(0, max(places) + shift) + FRAME_BYTES, np.int16)
+        for place, (_, payload, _) in zip(places, self._arrived, strict=True):
+            if place + shift >= 0:
+                track[place + shift : place + shift + len(payload)] = np.frombuffer(self._decode(payload), np.int16)
+
+        def when(sample: int) -> int:
+            frame = min(sample // FRAME_BYTES, len(self._sent_s) - 1)
+            return round((self._sent_s[frame] - TICK_S - start_s) * RATE_HZ) + sample % FRAME_BYTES
+
+        return track, [Spoken(when(item.first_voiced), when(item.last_voiced), item.barge_in) for item in spoken]
+
+
 async def call_sip(ready: dict[str, Any], caller: Caller, limit_s: float) -> Measured:
     client = SipClient("127.0.0.1", 0, policy=SourcePolicy((), LOOPBACK))
     await client.start()
     record = CallRecord("sip")
     phone = Phone(record)
     script = asyncio.create_task(caller(phone), name="caller script")
-    offsets: list[int] = []
+    wire = SipWire()
     try:
         async with asyncio.timeout(limit_s):
             leg = await client.call(ready["sip"], from_user="79000000101")
-            await _run_sip_line(leg, phone, record, script, offsets)
+            wire.attach(leg)
+            await _run_sip_line(leg, phone, record, script)
     finally:
         phone.end()
         await asyncio.gather(script, return_exceptions=True)
         await client.stop()
-    agent = record.agent_pcm()
-    # The leg's own account says how much later our frames were played than we gave them.
-    shift = round(float(np.median(offsets))) * 8 if offsets else 0
-    spoken = [Spoken(item.first_voiced + shift, item.last_voiced + shift, item.barge_in) for item in caller.spoken]
+    agent, spoken = wire.read(caller.spoken)
     return Measured(read_call(agent, spoken), 0, agent, ())
 
 
-async def _run_sip_line(
-    leg: CallLeg, phone: Phone, record: CallRecord, script: "asyncio.Task[None]", offsets: list[int]
-) -> None:
+async def _run_sip_line(leg: CallLeg, phone: Phone, record: CallRecord, script: "asyncio.Task[None]") -> None:
     law = pcmu()
     async for event in leg.events():
         if isinstance(event, HungUp):
@@ -138,7 +182,6 @@ async def _run_sip_line(
         frame = law.encode(event.pcm)
         # A gap of the call clock is a gap of the record.
         record.agent_audio += b"\xff" * (event.at_ms * 8 - len(record.agent_audio)) + frame
-        offsets.append(event.at_ms - event.played_ms)
         phone.heard(frame)
         ulaw = phone.next_frame()
         record.caller_audio += ulaw

@@ -49,6 +49,8 @@ class DetectorTuning:
     """A frame this close to the floor is background, provided that the speech before was clearly louder."""
     background_frames: int = 2
     clear_speech_db: float = 18.0
+    faded_db: float = 30.0
+    """A frame this far below the speech before it is the reverberation of its end, or a pause."""
     idle_frames: int = 10
     """Frames of background after which Silero rests."""
     replay_windows: int = 8
@@ -197,7 +199,8 @@ class GatedSileroStream:
         probability = self._silero.probability
         self._decide(level, gate, near_floor, probability)
         floor = self._floor.update(level, self._speech or probability >= tuning.standing_out_probability / 2)
-        trailing = self._speech and near_floor and self._was_clear
+        faded = near_floor or level < self._speech_dbfs - tuning.faded_db
+        trailing = self._speech and self._was_clear and faded
         return Detection(self._speech, probability, level, floor, trailing)
 
     def _decide(self, level: float, gate: bool, near_floor: bool, probability: float) -> None:
