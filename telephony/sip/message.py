@@ -341,8 +341,9 @@ def respond(request: SipRequest, status: int, reason: str = "", to_tag: str = ""
 
 def stamp_received(request: SipRequest, source: tuple[str, int]) -> None:
     """Notes in the top Via where the request came from (RFC 3261 section 18.2.1, RFC 3581), for the way back."""
-    lines = request.headers.getlist("Via")
-    items = split_list(lines[0])
+    split = [[item for item in split_list(line) if item] for line in request.headers.getlist("Via")]
+    lines = [items for items in split if items]  # without empty items, as in ", SIP/2.0/UDP …"
+    items = lines[0]
     via = items[0]
     parsed = typed(Via.parse, via)
     kept = [part for part in via.split(";")[1:] if part.split("=")[0].strip().lower() not in ("received", "rport")]
@@ -352,7 +353,7 @@ def stamp_received(request: SipRequest, source: tuple[str, int]) -> None:
     elif parsed.host != source[0]:
         stamped += f";received={source[0]}"
     items[0] = ";".join([stamped, *(part.strip() for part in kept)])
-    request.headers.setlist("Via", [", ".join(items), *lines[1:]])
+    request.headers.setlist("Via", [", ".join(line) for line in lines])
 
 
 def response_target(request: SipRequest, source: tuple[str, int]) -> tuple[str, int]:

@@ -239,6 +239,17 @@ def test_a_request_with_random_damage_never_raises(data: st.DataObject) -> None:
     survive(bytes(message))
 
 
+@pytest.mark.parametrize("damage", [b",", b", ,", b" ,,"])
+def test_an_empty_item_before_the_top_via_is_left_out(damage: bytes) -> None:
+    message = request().replace(b"Via: ", b"Via: " + damage, 1)
+    survive(message)
+    read = read_message(message)
+    assert isinstance(read, SipRequest)
+    stamp_received(read, ("192.0.2.1", 5060))
+    assert read.get("Via").startswith("SIP/2.0/UDP")
+    assert "received=192.0.2.1" in read.get("Via")
+
+
 def survive(data: bytes) -> None:
     try:
         message = read_message(data)
