@@ -92,8 +92,18 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
         return Goal.BOOK
     if state.goal is Goal.NONE and _wants_other_time(view):
         return Goal.RESCHEDULE
+    if state.goal is Goal.NONE and _adds_to_existing(view):
+        return Goal.CHANGE
     confirms = hints.confirms_booking(view.heard.text) or (view.hears(Intent.CONFIRM_VISIT) and not state.written)
     return Goal.REMIND if state.goal is Goal.NONE and confirms else None
+
+
+def _adds_to_existing(view: View) -> bool:
+    """«я в пятницу на маникюр записана, можно ещё педикюр?»"""
+    text = view.heard.text
+    known = any(m.candidates and not m.negated for m in view.heard.services)
+    others = view.hears(Intent.CANCEL, Intent.RESCHEDULE, Intent.LATE, Intent.CANCEL_PART)
+    return known and not others and hints.has_booking(text) and hints.adds_more(text)
 
 
 def _goes_ahead(view: View) -> bool:

@@ -12,6 +12,7 @@ _LATER = re.compile(
     r"\b(потом|позже|не сейчас|не до (?:того|этого)|сам[аи]? (?:по|пере)звоню|перезвоню|later|not now|call back)\b"
 )
 _ADDS = re.compile(r"\b(тоже|также|заодно|добав\w+|плюс|еще и|и еще|also|too|add|as well)\b")
+_MORE = re.compile(r"\b(ещ[её]|тоже|также|заодно|добав\w+|плюс|сразу и|also|too|add|as well)\b")
 _BOOKS = re.compile(r"\b(запиш\w*|записать\w*|запись|book|appointment)\b")
 _OTHER = re.compile(r"\b(друг(?:ую|ая|ой)|не (?:эту|ту|эта|та)|another one|the other)\b")
 _CALL_ME = re.compile(r"\b(перезвоните|перезвони|наберите меня|call me back)\b")
@@ -34,6 +35,7 @@ _MOVE_NOT = re.compile(
 
 _PAST_DAY = re.compile(r"\b(вчера|позавчера|прошл\w+|yesterday|last)\b")
 _MONTH = re.compile(r"(январ|феврал|март|апрел|ма[йя]\b|июн|июл|август|сентябр|октябр|ноябр|декабр|числ)")
+_MONTH_DAYS = {"феврал": 29, "апрел": 30, "июн": 30, "сентябр": 30, "ноябр": 30}
 _PAST_VERB = re.compile(r"\b(?!если\b|или\b)\w*(?:[аеиоуыюя]л[аио]?|лся|лась|лись)\b|\bwas\b|\bhad\b")
 _AS_BEFORE = re.compile(
     r"\bкак (?:я |мне )?(?:в прошл\w+ раз|прошл\w+ раз\w*|обычно|всегда|раньше|тогда)|\bто же самое\b|"
@@ -58,6 +60,7 @@ _NOTHING_MORE = re.compile(
     r"ничего больше|that'?s all|nothing)"
     r"(?: спасибо| пока| хорошо| больше)*[.!]*$"
 )
+_NOT_THAT = re.compile(r"\bне (?:перв\w+|втор\w+|последн\w+)$")
 _GENDER = re.compile(r"\b(женск|мужск|women|men)")
 _PUTS_RIGHT = re.compile(r"\b(то есть|вернее|точнее|тьфу|ой(?: нет)?|нет(?: лучше)?|не то|i mean|sorry|no)\b")
 _BUYS_CERTIFICATE = re.compile(
@@ -169,6 +172,11 @@ def nothing_more(text: str) -> bool:
     return _NOTHING_MORE.search(text.lower().replace("ё", "е")) is not None
 
 
+def not_that_one(text: str) -> bool:
+    """«не первое»: an offer named to be turned down."""
+    return _NOT_THAT.search(text.lower()) is not None
+
+
 def undecided(text: str) -> bool:
     """«не знаю», «а когда есть?» to a question: tell me what there is."""
     return _UNDECIDED.search(text.lower()) is not None
@@ -179,9 +187,14 @@ def asks_money(text: str) -> bool:
 
 
 def is_past(phrase: str) -> bool:
-    """«вчера»: a day that is over, unlike one that never comes («32 декабря»)."""
+    """«вчера», «двадцатое ноября» in December: a day that is over, unlike one that never comes («32 декабря»)."""
     phrase = phrase.lower()
-    return _PAST_DAY.search(phrase) is not None or (bare_number(phrase) is None and _MONTH.search(phrase) is None)
+    if _PAST_DAY.search(phrase) is not None:
+        return True
+    number, month = bare_number(phrase), _MONTH.search(phrase)
+    if number is None or month is None:
+        return number is None and month is None
+    return 1 <= number <= _MONTH_DAYS.get(month.group(1), 31)
 
 
 def tells_of_past(text: str) -> bool:
@@ -207,6 +220,10 @@ def adds_to_visit(text: str) -> bool:
     """«и бороду тоже»: to what there is, not a visit of its own."""
     text = text.lower()
     return _ADDS.search(text) is not None and _BOOKS.search(text) is None
+
+
+def adds_more(text: str) -> bool:
+    return _MORE.search(text.lower()) is not None
 
 
 def wants_call_back(text: str) -> bool:

@@ -15,6 +15,11 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
     if not state.offers or state.question is not Question.OFFER:
         return None
     negative = view.hears(Intent.DENY) and not view.hears(Intent.AFFIRM, Intent.CHOOSE)
+    if heard.choice is not None and hints.not_that_one(heard.text):
+        left = (
+            [plan for plan in state.offers if plan is not state.offers[heard.choice]] if len(state.offers) == 2 else []
+        )
+        return left[0] if left and heard.choice in (0, 1, -1) else None
     if heard.choice is not None and -len(state.offers) <= heard.choice < len(state.offers) and not negative:
         return state.offers[heard.choice]
     staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates)

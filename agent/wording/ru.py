@@ -218,6 +218,10 @@ class Russian(RussianPeople):
         old = f"{self._day(booking.start)} {self._at(booking.start)}"
         new = f"{self._day(plan.start)} {self._at(plan.start)}"
         who = self.phrases.to_master(self._staff(part.staff_id))
+        if self.salon.local(booking.start).date() == self.salon.local(plan.start).date():
+            start, target = self.salon.local(booking.start).time(), self.salon.local(plan.start).time()
+            hours = f"{self.phrases.say_time(start, preposition='с')} {self.phrases.say_time(target, preposition='на')}"
+            return f"Переношу: {self._day(plan.start)}, {hours}, {who}."
         return f"Переношу: было {old}, будет {new}, {who}."
 
     def cancel_or_move(self, booking: Booking, *, again: bool) -> str:
