@@ -1,8 +1,9 @@
 """Callers for the voice bench: one script, through the simulated Twilio edge or through SIP."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,9 +153,18 @@ class SipWire:
         return track, [Spoken(when(item.first_voiced), when(item.last_voiced), item.barge_in) for item in spoken]
 
 
-async def call_sip(ready: dict[str, Any], caller: Caller, limit_s: float) -> Measured:
+@contextlib.asynccontextmanager
+async def sip_phones() -> AsyncIterator[SipClient]:
+    """All phones of a row behind one client and one clock, so that the callers cost the machine little."""
     client = SipClient("127.0.0.1", 0, policy=SourcePolicy((), LOOPBACK))
     await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+async def call_sip(client: SipClient, ready: dict[str, Any], caller: Caller, limit_s: float) -> Measured:
     record = CallRecord("sip")
     phone = Phone(record)
     script = asyncio.create_task(caller(phone), name="caller script")
@@ -167,7 +177,6 @@ async def call_sip(ready: dict[str, Any], caller: Caller, limit_s: float) -> Mea
     finally:
         phone.end()
         await asyncio.gather(script, return_exceptions=True)
-        await client.stop()
     agent, spoken = wire.read(caller.spoken)
     return Measured(read_call(agent, spoken), 0, agent, ())
 

@@ -12,6 +12,7 @@ wait is the server's share. Exit status 1 when a number misses its bar, see benc
 import argparse
 import asyncio
 import contextlib
+import functools
 import importlib.metadata
 import json
 import os
@@ -28,9 +29,10 @@ from typing import Any
 
 import httpx
 import numpy as np
+import uvloop
 
 from bench.voice_bars import STUB_MS, WAIT_MS, Run, missed
-from bench.voice_callers import Caller, Measured, call_sip, call_twilio
+from bench.voice_callers import Caller, Measured, call_sip, call_twilio, sip_phones
 from bench.voice_capture import CallNumbers
 
 READY_TIMEOUT_S = 180.0
@@ -159,15 +161,17 @@ def _seconds(iso: str) -> float:
 
 
 async def one_run(server: Server, door: str, concurrency: int, turns: int, barge_every: int, out: Path | None) -> Run:
-    place = call_twilio if door == "twilio" else call_sip
     server.latencies.clear()
     cpu_s, began_s, began_wall_s = server.cpu_s(), time.monotonic(), time.time()
 
-    async def one(number: int) -> Measured:
-        await asyncio.sleep(number * 0.1)  # callers do not ring in the same millisecond
-        return await place(server.ready, Caller(turns, barge_every, offset=number), 30 + turns * TURN_S)
+    async with sip_phones() as client:
+        place = call_twilio if door == "twilio" else functools.partial(call_sip, client)
 
-    results = await asyncio.gather(*(one(number) for number in range(concurrency)), return_exceptions=True)
+        async def one(number: int) -> Measured:
+            await asyncio.sleep(number * 0.1)  # callers do not ring in the same millisecond
+            return await place(server.ready, Caller(turns, barge_every, offset=number), 30 + turns * TURN_S)
+
+        results = await asyncio.gather(*(one(number) for number in range(concurrency)), return_exceptions=True)
     cpu_s = server.cpu_s() - cpu_s
     numbers, call_minutes, problems, late = CallNumbers(), 0.0, list[str](), 0
     for number, result in enumerate(results):
@@ -277,7 +281,7 @@ def main() -> None:
     print(f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"Python {platform.python_version()}, {versions}")
     print(f"engines {options.engines}, server {options.server}")
-    runs = asyncio.run(bench(options))
+    runs = uvloop.run(bench(options))
     medians(runs)
     failures = missed(runs, options.engines)
     for failure in failures:

@@ -66,6 +66,23 @@ def test_a_lost_packet_is_one_gap_in_its_place() -> None:
     assert link.out[at + 2] == 51
 
 
+@pytest.mark.parametrize("phase_s", [0.0, 0.004, 0.009])
+def test_a_clean_stream_waits_for_one_packet_only(phase_s: float) -> None:
+    link = Link()
+    link.run([(0.02 * n + phase_s, n) for n in range(100)], 1.9)
+    assert link.out.index(0) == 0
+    assert link.played == list(range(95))
+    assert (link.buffer.target, link.buffer.counters.concealed) == (MIN_DEPTH, 0)
+
+
+def test_a_packet_that_is_late_once_costs_one_frame_and_no_word() -> None:
+    link = Link()
+    link.run([(0.02 * n + (0.015 if n == 30 else 0), n) for n in range(100)], 1.9)
+    assert link.buffer.counters.concealed == 1
+    assert link.played == list(range(len(link.played)))
+    assert link.buffer.counters.late == 0
+
+
 def test_duplicates_are_played_once() -> None:
     link = Link()
     link.run([(0.02 * n + extra, n) for n in range(50) for extra in (0, 0.001)], 1.2)
