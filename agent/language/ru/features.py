@@ -1,4 +1,4 @@
-"""What the intent classifier sees of a turn: hints, rules, lemmas, and the facts already read in their places."""
+"""What the intent classifier sees of a turn: rules, hints, words and lemmas, with what was read in its place."""
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,12 @@ class FeatureMaker:
         """Column numbers, sorted, without repetition. `slots` says what a token was read as: day, time, service…"""
         return sorted({zlib.crc32(name.encode()) % BUCKETS for name in self._names(tokens, slots, raw)})
 
+    def letter_columns(self, tokens: Sequence[Token], slots: Mapping[int, str]) -> list[int]:
+        """The same for runs of three to five letters: they bear spelling, endings and mishearing."""
+        text = f" {' '.join(_words([token.text for token in tokens], slots))} "
+        runs = {text[at : at + size] for size in (3, 4, 5) for at in range(len(text) - size + 1)}
+        return sorted({zlib.crc32(run.encode()) % BUCKETS for run in runs}) or [0]
+
     def _names(self, tokens: Sequence[Token], slots: Mapping[int, str], raw: str) -> Iterable[str]:
         text = " ".join(token.text for token in tokens)
         shape = _shape([token.text for token in tokens], slots, self._morph)
@@ -44,12 +50,28 @@ class FeatureMaker:
             yield f"s {unit}"
         for first, second in zip(["^", *shape], [*shape, "$"], strict=True):
             yield f"t {first} {second}"
+        words = _words([token.text for token in tokens], slots)
+        for word in words:
+            yield f"w {word}"
+        for first, second in zip(["^", *words], [*words, "$"], strict=True):
+            yield f"v {first} {second}"
         if shape:
             yield f"start {shape[0]}"
             yield f"end {shape[-1]}"
         for name in set(slots.values()):
             yield f"has {name}"
         yield f"slots {' '.join(sorted(set(slots.values())))}"
+
+
+def _words(words: Sequence[str], slots: Mapping[int, str]) -> list[str]:
+    """Words as said, with what was read folded into its name."""
+    said: list[str] = []
+    for index, word in enumerate(words):
+        slot = slots.get(index)
+        unit = f"<{slot}>" if slot else "<n>" if word.isdigit() else word
+        if not slot or not said or said[-1] != unit:
+            said.append(unit)
+    return said
 
 
 def _shape(words: Sequence[str], slots: Mapping[int, str], morphology: Morphology) -> list[str]:

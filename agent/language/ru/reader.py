@@ -76,11 +76,15 @@ class RussianReader:
     def read(
         self, tokens: tuple[Token, ...], raw: str, salon: SalonWords, context: Context, at: datetime
     ) -> Understood:
-        tokens = self._speller.repair(tokens)
+        tokens = self.repaired(tokens)
         facts, slots = self.facts(tokens, raw, salon, context, at)
         if self._intents is None:
             return facts
         return replace(facts, intents=self._intents.read(tokens, slots, raw, facts, context))
+
+    def repaired(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """Misspelt words put right."""
+        return self._speller.repair(tokens)
 
     def facts(
         self, tokens: tuple[Token, ...], raw: str, salon: SalonWords, context: Context, at: datetime
