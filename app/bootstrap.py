@@ -4,13 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 
 import structlog
-from fastapi import APIRouter
 from redis.asyncio import Redis
 
 from agent.language.speech import to_speech
@@ -22,7 +20,7 @@ from app.message_delivery import register_delivery
 from app.metrics_share import share_metrics
 from core.api_keys import ApiKeys
 from core.clock import Clock, SystemClock
-from core.companies import Companies, Company
+from core.companies import Companies
 from core.conversations import ConversationStore
 from core.database import Database
 from core.errors import ConfigurationError
@@ -33,27 +31,15 @@ from core.outbox import Outbox
 from core.redis import open_redis
 from core.settings import Settings
 from core.telemetry import watch_loop_lag
-from core.tenancy import CompanyScope
 from core.timeline_reader import DatabaseTimelineReader
 from core.timeline_store import DatabaseTimeline
 from crm.booking_desk import Desk
-from crm.company_file import load_company
 from crm.journal.service import Journal
 from crm.salon_book import DatabaseSalonBook
-from telephony.twilio.plans import CallPlans
-from telephony.twilio.signature import SignatureCheck
-from telephony.twilio.store import RedisStore
-from telephony.twilio.tokens import StreamTokens
-from telephony.twilio.webhook import twilio_router
 
 log = structlog.get_logger(__name__)
 
-DEMO_SALON = Path(__file__).parent / "demo" / "myata.yaml"
-DEMO_NUMBER = "+79000000000"
-"""Reaches the demo salon through Twilio's door while no number is configured; belongs to no operator."""
 STREAM_PATH = "/telephony/twilio/media"
-KEY_NAME = "ai-admin serve"
-KEY_LIFE = timedelta(days=30)
 _LONGEST_SOCKET_FOLDER = 80
 
 
@@ -148,19 +134,6 @@ async def build_salon(runtime: Runtime, clock: Clock) -> AsyncIterator[SalonTool
         await desk.close()
 
 
-def twilio_webhook(runtime: Runtime) -> APIRouter:
-    """The webhook's door, on the shared store of one-time tokens and call plans."""
-    settings, store = runtime.settings, RedisStore(runtime.redis)
-    return twilio_router(
-        signatures=SignatureCheck([runtime.secrets.twilio_auth_token], twilio_base_url(settings)),
-        stream_url=twilio_stream_url(settings),
-        company_of=company_of_number(runtime.companies),
-        tokens=StreamTokens(runtime.secrets.link_key, store, runtime.clock),
-        plans=CallPlans(store),
-        store=store,
-    )
-
-
 def twilio_base_url(settings: Settings) -> str:
     """Scheme and host as Twilio calls them."""
     webhook = settings.twilio_public_webhook_url
@@ -174,59 +147,9 @@ def twilio_stream_url(settings: Settings) -> str:
     return settings.twilio_public_stream_url or f"ws://{settings.twilio_host}:{settings.twilio_port}{STREAM_PATH}"
 
 
-def company_of_number(companies: Companies) -> Callable[[str], Awaitable[CompanyScope | None]]:
-    async def find(number: str) -> CompanyScope | None:
-        company = await companies.by_number(number)
-        return company.scope if company else None
-
-    return find
-
-
 def job_worker(runtime: Runtime) -> JobWorker:
     register_delivery(runtime.outbox, runtime.database)
     return JobWorker(runtime.database, runtime.outbox.job_handlers, metrics=runtime.metrics)
-
-
-async def ensure_company(
-    database: Database, settings: Settings, file: Path | None, on_step: Callable[[str], None]
-) -> tuple[Company, str]:
-    """The company of the file, or the demo salon moved to the current week; and the number that reaches it.
-
-    A salon that is there already stands as it is: its bookings are worth more than the file.
-    """
-    companies = Companies(database)
-    loaded = await load_company(database, file or DEMO_SALON, shift_to=None if file else date.today())  # noqa: DTZ011
-    company = await companies.by_slug(loaded.slug)
-    assert company is not None
-    if loaded.created:
-        on_step(f"loaded the salon «{company.name}»")
-    number = settings.twilio_number or DEMO_NUMBER
-    await companies.assign_number(company.scope, company.slug)
-    await companies.assign_number(company.scope, number)
-    return company, number
-
-
-async def fresh_api_key(database: Database, secrets: InstallationSecrets, company: Company) -> str:
-    """A key for this run; the one of the last run ends, since a key is shown only once."""
-    clock = SystemClock()
-    keys = ApiKeys(database, secrets.api_key_pepper, clock)
-    for key in await keys.list(company.scope):
-        if key.name == KEY_NAME and key.revoked_at is None:
-            await keys.revoke(company.scope, key.id)
-    return await keys.create(company.scope, KEY_NAME, expires_at=clock.now() + KEY_LIFE)
-
-
-async def one_company(companies: Companies, slug: str) -> Company:
-    """The company that a command means. Raises ConfigurationError with the choice when it is not clear."""
-    known = await companies.all()
-    if slug:
-        found = next((company for company in known if company.slug == slug), None)
-    else:
-        found = known[0] if len(known) == 1 else None
-    if found is None:
-        names = ", ".join(company.slug for company in known) or "none: load one with `ai-admin company load FILE`"
-        raise ConfigurationError(f"name a company; there are: {names}")
-    return found
 
 
 def link_folder(settings: Settings) -> Path:

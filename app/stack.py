@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.bootstrap import ensure_company, fresh_api_key
 from app.embedded import EmbeddedStack
 from app.environment import environment_of, merged
 from app.ports import choose_ports
+from app.salons import ensure_company, fresh_api_key
 from app.supervisor import Supervisor
 from core.companies import Company
 from core.database import Database, migrate

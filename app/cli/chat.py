@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from agent.model import Channel
-from app.bootstrap import build_salon, ensure_company, one_company, open_runtime
+from app.bootstrap import build_salon, open_runtime
 from app.cli.serve import settings_with
+from app.salons import ensure_company, one_company
 from app.stack import prepared_servers
 from app.text_session import Reply, TextSession
 from core.clock import Clock, FrozenClock, SystemClock

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.bootstrap import one_company
 from app.cli.serve import settings_with
+from app.salons import one_company
 from app.stack import prepared_servers
 from core.companies import Companies
 from core.database import Database

@@ -15,9 +15,10 @@ from admin.api.access import company_scope
 from admin.api.company import company_router
 from admin.api.conversations import conversations_router
 from admin.api.errors import install_error_handlers
-from app.bootstrap import Runtime, open_runtime, twilio_webhook
+from app.bootstrap import Runtime, open_runtime
 from app.lifeline import Lifeline
 from app.metrics_share import merged_metrics
+from app.twilio_door import twilio_webhook
 from core.health import Health
 from core.settings import Settings
 from core.tenancy import CompanyScope
