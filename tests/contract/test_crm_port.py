@@ -43,7 +43,7 @@ from crm.model import (
 )
 from crm.ports import Crm
 
-FIXTURE = Path(__file__).parents[1] / "dialogues" / "fixture.yaml"
+FIXTURE = Path(__file__).parents[2] / "app" / "demo" / "myata.yaml"
 WEDNESDAY = date(2026, 12, 9)
 
 

@@ -13,7 +13,7 @@ from crm.booking_desk import Desk
 from crm.company_file import dump_company, load_company
 from crm.journal.service import Journal
 from crm.salon_book import DatabaseSalonBook
-from tests.dialogues.runner import HERE, World
+from tests.dialogues.runner import World
 from tests.dialogues.snapshot import State, of_dump
 
 _numbers = count(1)
@@ -21,7 +21,7 @@ _numbers = count(1)
 
 def journal_world(database: Database) -> Callable[[FrozenClock], "object"]:
     async def make(clock: FrozenClock) -> World:
-        loaded = await load_company(database, HERE / "fixture.yaml", slug=f"dialogue-{next(_numbers)}", replace=True)
+        loaded = await load_company(database, DEMO_SALON, slug=f"dialogue-{next(_numbers)}", replace=True)
         scope, store = loaded.scope, ConversationStore(database)
         journal = Journal(database, clock)
         book = DatabaseSalonBook(database, clock, Outbox(database))

@@ -39,6 +39,7 @@ from tests.dialogues.snapshot import State, effect_faults, faults, of_memory
 from tests.simulators.memory_crm import memory_salon
 
 HERE = Path(__file__).parent
+DEMO_SALON = HERE.parents[1] / "app" / "demo" / "myata.yaml"
 ZONE = ZoneInfo("Europe/Moscow")
 MAX_TURNS = 24
 
@@ -56,7 +57,7 @@ class Played:
 
 
 def fixture() -> dict[str, Any]:
-    return yaml.safe_load((HERE / "fixture.yaml").read_text(encoding="utf-8"))["fixture"]
+    return yaml.safe_load(DEMO_SALON.read_text(encoding="utf-8"))["fixture"]
 
 
 def load(name: str) -> list[dict[str, Any]]:

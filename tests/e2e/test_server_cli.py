@@ -14,7 +14,7 @@ from tests.e2e.server import RunningServer, new_bookings, new_folder, run_cli
 
 pytestmark = pytest.mark.timeout(150)
 
-FIXTURE = Path(__file__).parents[1] / "dialogues" / "fixture.yaml"
+FIXTURE = Path(__file__).parents[2] / "app" / "demo" / "myata.yaml"
 CALLER = "+79000000377"
 CHAT = ("--json", "--from", CALLER, "--channel", "telegram", "--now", "2026-12-01T11:00")
 

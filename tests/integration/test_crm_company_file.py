@@ -32,7 +32,7 @@ from crm.model import (
 )
 from crm.salon_book import DatabaseSalonBook
 
-FIXTURE = Path(__file__).parents[1] / "dialogues" / "fixture.yaml"
+FIXTURE = Path(__file__).parents[2] / "app" / "demo" / "myata.yaml"
 
 
 async def test_the_demo_salon_loads_and_dumps_as_written(database: Database) -> None:

@@ -41,7 +41,7 @@ from crm.resources import resource_id
 from crm.salon_book import DatabaseSalonBook
 from tests.simulators.faulty_crm import Fault, FaultyCrm
 
-FIXTURE = Path(__file__).parents[1] / "dialogues" / "fixture.yaml"
+FIXTURE = Path(__file__).parents[2] / "app" / "demo" / "myata.yaml"
 QUICK = DeskTimings(write_timeout_s=0.5, look_up_after_s=(0.0, 0.02), read_timeout_s=5.0)
 
 

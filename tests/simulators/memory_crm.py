@@ -377,7 +377,7 @@ class MemorySalon:
 
 
 def memory_salon(data: dict[str, Any], clock: Clock) -> MemorySalon:
-    """Builds the salon from the fixture's YAML (see tests/dialogues/fixture.yaml)."""
+    """Builds the salon from the fixture's YAML (see app/demo/myata.yaml)."""
     zone = ZoneInfo("Europe/Moscow")
     salon, rules, admin = data["salon"], data["rules"], data["admin"]
     opens, closes = (time.fromisoformat(t) for t in salon["open"].split()[0].split("-"))

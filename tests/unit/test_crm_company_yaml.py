@@ -14,7 +14,7 @@ from crm.model import BookingStatus, StaffId, VariantKind
 from crm.profile import profile_from_json, profile_to_json
 from crm.schedule import Span, working_intervals
 
-FIXTURE = (Path(__file__).parents[1] / "dialogues" / "fixture.yaml").read_text()
+FIXTURE = (Path(__file__).parents[2] / "app" / "demo" / "myata.yaml").read_text()
 
 RICH: dict[str, Any] = {
     "company": {
