@@ -13,7 +13,7 @@ from crm.booking_desk import Desk
 from crm.company_file import dump_company, load_company
 from crm.journal.service import Journal
 from crm.salon_book import DatabaseSalonBook
-from tests.dialogues.runner import World
+from tests.dialogues.runner import DEMO_SALON, World
 from tests.dialogues.snapshot import State, of_dump
 
 _numbers = count(1)
