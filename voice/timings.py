@@ -19,6 +19,12 @@ fluent phrases of the test clips is 280 ms; a longer pause is taken for a hesita
 UNFINISHED_EXTRA_MS = 700
 """Added when the words so far cannot be complete: they end in a preposition, a conjunction, «ну», or an open number."""
 
+UNFINISHED_DOUBTFUL_EXTRA_MS = 340
+"""The same when the words are doubtful: a misheard last word («есть» as «без») says little about what follows."""
+
+DOUBTFUL_CONFIDENCE = 0.6
+"""Geometric mean token probability below which words are doubtful."""
+
 PARTIAL_EVERY_MS = 240
 """Distance of partial decodes: below it the embedded recogniser costs more than it tells."""
 

@@ -37,6 +37,8 @@ class OpenTurn:
     """End of the last frame with speech."""
     voiced_ms: int
     text: str = ""
+    confidence: float = 1.0
+    """Of the text, 0 to 1."""
     known_to_ms: int = -1
     """The text covers the speech up to here. -1: nothing decoded yet."""
     hushed: bool = False
@@ -91,33 +93,34 @@ class TurnPolicy:
         self._now_ms = max(self._now_ms, now_ms)
         return self._check(self.turn) if self.turn else Signal.NONE
 
-    def words(self, text: str, upto_ms: int) -> None:
+    def words(self, text: str, upto_ms: int, confidence: float = 1.0) -> None:
         """The newest reading of the open turn, covering speech up to upto_ms. Empty: decoded, and nothing in it."""
         turn = self.turn
         if turn is None or upto_ms < turn.known_to_ms:
             return
-        turn.text = text
+        turn.text, turn.confidence = text, confidence
         turn.known_to_ms = upto_ms
         turn.had_words = turn.had_words or bool(text)
-        self._wait_ms = self._silence_needed(text)
+        self._wait_ms = self._silence_needed(text, confidence)
 
     def asks(self, expect: Expect) -> None:
         """The agent has said something that expects this kind of answer."""
         self.expect = expect
         if self.turn:
-            self._wait_ms = self._silence_needed(self.turn.text)
+            self._wait_ms = self._silence_needed(self.turn.text, self.turn.confidence)
 
     def drop(self) -> None:
         """Forget the open turn: it was no turn."""
         self.turn = None
         self._run_ms = 0
 
-    def _silence_needed(self, text: str) -> int:
+    def _silence_needed(self, text: str, confidence: float = 1.0) -> int:
         wait_ms = timings.END_OF_TURN_MS[self.expect]
         if not text:
             return wait_ms
         if not self._complete(text, self.expect):
-            return wait_ms + timings.UNFINISHED_EXTRA_MS
+            doubtful = confidence < timings.DOUBTFUL_CONFIDENCE
+            return wait_ms + (timings.UNFINISHED_DOUBTFUL_EXTRA_MS if doubtful else timings.UNFINISHED_EXTRA_MS)
         if self._definite(text, self.expect):
             return min(wait_ms, timings.DEFINITE_MS)
         return wait_ms

@@ -170,7 +170,7 @@ class TurnTaking:
         covers = turn.last_speech_ms if turn.hushed and reading.upto_ms >= turn.last_speech_ms else reading.upto_ms
         # A partial is a guess: it tells about completeness, but only a final reading may end the turn.
         known_to_ms = covers if reading.final else min(covers, turn.last_speech_ms - 1)
-        self.policy.words(self._joined(text) if text else "", known_to_ms)
+        self.policy.words(self._joined(text) if text else "", known_to_ms, reading.transcript.confidence)
         if text and not self._answering.busy:
             self._maybe_speculate(turn, reading, text)
         self._on_signal(self.policy.time(self._now_ms()))

@@ -144,6 +144,19 @@ def test_voice_that_has_proved_to_be_the_callers_counts_from_its_beginning() -> 
     assert (policy.turn.onset_ms, policy.turn.voiced_ms) == (500, 80)
 
 
+@pytest.mark.parametrize(
+    ("confidence", "extra_ms"), [(0.9, timings.UNFINISHED_EXTRA_MS), (0.5, timings.UNFINISHED_DOUBTFUL_EXTRA_MS)]
+)
+def test_words_that_break_off_buy_time_and_doubtful_ones_less(confidence: float, extra_ms: int) -> None:
+    policy = make(complete=False)
+    run(policy, seconds((True, 600)))
+    assert policy.time(800) is Signal.HUSHED
+    policy.words("я хочу на", 600, confidence)
+    ends_ms = 600 + timings.END_OF_TURN_MS[Expect.FREE] + extra_ms
+    assert policy.time(ends_ms - 20) is Signal.NONE
+    assert policy.time(ends_ms) is Signal.ENDED
+
+
 def test_time_without_frames_ends_a_turn_too() -> None:
     policy = make()
     run(policy, seconds((True, 600)))
