@@ -21,6 +21,8 @@ def words() -> UnderstoodCompleteness:
         ("я хочу на", Expect.FREE, False),
         ("запишите меня на", Expect.FREE, False),
         ("ну", Expect.FREE, False),
+        ("а пораньше есть", Expect.FREE, True),
+        ("завтра то есть", Expect.FREE, False),
         ("запишите меня на завтра в двенадцать", Expect.FREE, True),
         ("да", Expect.YES_NO, True),
         ("восемь девятьсот двадцать шесть", Expect.PHONE, False),

@@ -42,6 +42,9 @@ def is_complete(tokens: Sequence[Token], text: str, expect: Expect, phone_digits
     last = tokens[-1].text
     if last not in _OPEN:
         return True
+    if last == "есть" and (len(tokens) == 1 or tokens[-2].text != "то"):
+        # «а пораньше есть» asks; only «то есть» goes on.
+        return True
     if stripped.endswith((".", "!", "?")):
         return last not in _NEVER_LAST
     if len(tokens) == 1:
