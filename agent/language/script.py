@@ -72,7 +72,7 @@ def repair(text: str, is_russian: Callable[[str], bool]) -> str:
             if swapped in _ENGLISH and len(swapped) > 3:
                 return swapped
         return text
-    if len(_LATIN_WORD.findall(text)) == 0 or "@" in text or "://" in text:
+    if language_of(text) == "en" or len(_LATIN_WORD.findall(text)) == 0 or "@" in text or "://" in text:
         return text
     swapped = text.translate(_TO_RUSSIAN)
     if _russian_share(swapped, is_russian) >= 0.6:

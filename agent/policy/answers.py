@@ -172,12 +172,15 @@ def why_we_ask(view: View) -> Move | None:
 def own_bookings(view: View) -> Move | None:
     """«на когда я записана?»: the visits of the number on the display, nobody else's."""
     state, text = view.state, view.heard.text
+    asks = hints.asks_time_again(text) or hints.asks_own_booking(text)
+    if state.question is Question.WILL_YOU_COME and asks and "own" not in state.answered:
+        return Note(replace(state, answered=(*state.answered, "own", "price")))  # the reminder is said again
     if "own" in state.answered or state.goal not in (Goal.NONE, Goal.BOOK):
         return None
     if state.done and state.last_plan is not None and (hints.asks_time_again(text) or hints.asks_own_booking(text)):
         plan = state.last_plan
         return _told(view, "own", view.say.your_time(plan.start, plan.parts[0].staff_id))
-    if not hints.asks_own_booking(text):
+    if not hints.asks_own_booking(text) and not (state.done and hints.asks_time_again(text)):
         return None
     if (lookup := identify(view)) is not None:
         return lookup
@@ -200,6 +203,8 @@ def only_master_knows(view: View) -> Move | None:
 
 def staff(view: View) -> Move | None:
     """Who does it, or who works on a day."""
+    if view.state.question is Question.ARE_YOU:
+        return None  # «а кто это?» asks who calls
     topic = next((t for t in view.state.told if t.startswith("duty_topic:")), "")
     further = topic and view.state.goal is Goal.NONE and view.heard.day is not None and not view.heard.services
     further = further and not view.hears(Intent.BOOK) and hints.asks_about(view.turn.text)

@@ -61,6 +61,14 @@ _NOTHING_MORE = re.compile(
     r"(?: спасибо| пока| хорошо| больше)*[.!]*$"
 )
 _NOT_THAT = re.compile(r"\bне (?:перв\w+|втор\w+|последн\w+)$")
+_WHO = re.compile(
+    r"\b(кто это|кто звонит|кто вы|вы кто|откуда вы|кто говорит|что вам|по какому|who is this|who are you)\b"
+)
+_COMPARES = re.compile(r"\b((?:по)?раньше|(?:по)?позже)\b.*\bчем\b")
+_CALLS_LATER = re.compile(
+    r"\b(я (?:\w+ )?перезвоню|перезвоню (?:потом|позже)|(?:я|надо) подума\w+|i'?ll call (?:back|later))\b"
+)
+_IF = re.compile(r"\b(если|вдруг|what if)\b")
 _GENDER = re.compile(r"\b(женск|мужск|women|men)")
 _PUTS_RIGHT = re.compile(r"\b(то есть|вернее|точнее|тьфу|ой(?: нет)?|нет(?: лучше)?|не то|i mean|sorry|no)\b")
 _BUYS_CERTIFICATE = re.compile(
@@ -175,6 +183,27 @@ def nothing_more(text: str) -> bool:
 def not_that_one(text: str) -> bool:
     """«не первое»: an offer named to be turned down."""
     return _NOT_THAT.search(text.lower()) is not None
+
+
+def asks_who(text: str) -> bool:
+    """«а кто это?», «кто звонит?»"""
+    return _WHO.search(text.lower()) is not None
+
+
+def earlier_or_later(text: str) -> str:
+    """earlier or later for «пораньше, чем в шесть»; empty: no comparison."""
+    found = _COMPARES.search(text.lower())
+    return "" if found is None else "earlier" if found.group(1).endswith("раньше") else "later"
+
+
+def will_call_later(text: str) -> bool:
+    """«я потом перезвоню», «надо подумать»"""
+    return _CALLS_LATER.search(text.lower()) is not None
+
+
+def conditional(text: str) -> bool:
+    """«а если я не приду?» asks, it cancels nothing."""
+    return _IF.search(text.lower()) is not None
 
 
 def undecided(text: str) -> bool:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from agent.model import Expect
 from agent.policy import hints
+from agent.policy import search as find
 from agent.policy.booking import says_yes
 from agent.policy.late import late
-from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
+from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
+from agent.policy.shift import shifted
 from agent.policy.timetable import apologise, declined, no_such_day, not_too_far, search_and_offer
 from agent.policy.whichone import find_target, know_bookings, no_bookings, other_parts, several_masters
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
@@ -68,6 +70,10 @@ def new_place(view: View) -> View:
         wish = replace(wish, staff=(booking.staff_id,))
     if wish.day is None and not wish.any_day and wish.time is not None:
         wish = replace(wish, day=DayWish(start.date(), start.date(), ""))
+    by, moment = view.heard.late_by, view.heard.time
+    open_time = wish.time is not None and wish.time.at is None
+    if open_time and by is not None and moment is not None and (moment.later or moment.earlier):
+        wish = replace(wish, time=shifted(start.time(), moment, by))  # «на час раньше» than the visit is now
     if wish.time is not None and wish.time.later and wish.time.not_before is None and wish.time.at is None:
         wish = replace(wish, time=TimeWish(not_before=start.time(), later=True, phrase=wish.time.phrase))
     if wish.time is not None and wish.time.earlier and wish.time.start_by is None and wish.time.at is None:
@@ -105,6 +111,21 @@ def ask_new_time(view: View) -> Move | None:
         return None
     again = state.question is Question.TIME
     return Ask((view.say.ask_new_time(booking, again=again),), Question.TIME, Expect.DATE_TIME, state)
+
+
+def new_master_does_it(view: View) -> Move | None:
+    """A visit is moved whole: to a master who does all of it, or it stays with its own."""
+    state, booking = view.state, view.state.target_booking()
+    if state.goal is not Goal.RESCHEDULE or booking is None or not state.wish.staff or state.chosen is not None:
+        return None
+    able = find.allowed(booking.service_ids, state.wish, view)
+    if set(able) & set(state.wish.staff):
+        return None
+    asked = view.salon.member(state.wish.staff[0])
+    names = tuple(m.name for m in (view.salon.member(s) for s in able or (booking.staff_id,)) if m is not None)
+    wish = replace(state.wish, staff=(), staff_named=False, staff_only=False)
+    state = replace(state, wish=wish, offers=(), search=None)
+    return Tell((view.say.master_does_not(asked.name if asked else "", names),), state)
 
 
 def search_new_time(view: View) -> Move | None:
@@ -275,6 +296,7 @@ RULES: tuple[Rule, ...] = (
     declined,
     change,
     not_too_far,
+    new_master_does_it,
     ask_new_time,
     search_new_time,
     read_back_move,

@@ -65,7 +65,8 @@ def wants_person(view: View) -> Move | None:
     state = view.state
     complaint = view.hears(Intent.COMPLAINT)
     agreed = state.question is Question.HUMAN and view.hears(Intent.AFFIRM)
-    if not (complaint or view.hears(Intent.HUMAN) or agreed or "human" in state.answered):
+    asked = view.hears(Intent.HUMAN) and not hints.wants_call_back(view.heard.text)
+    if not (complaint or asked or agreed or "human" in state.answered):
         return None
     if (lookup := identify(view)) is not None:
         return lookup

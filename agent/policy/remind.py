@@ -42,6 +42,8 @@ def remind(view: View) -> Move | None:
         return None
     if booking is None or state.question not in (Question.ARE_YOU, Question.WILL_YOU_COME):
         return first_move(FIND, view)
+    if state.question is Question.ARE_YOU and hints.asks_who(view.heard.text) and not view.hears(Intent.AFFIRM):
+        return Ask(view.say.reminder_opening(state.caller), Question.ARE_YOU, Expect.YES_NO, state)
     says_yes = state.question is Question.WILL_YOU_COME and view.hears(Intent.AFFIRM)
     if (says_yes or view.hears(Intent.CONFIRM_VISIT)) and not hints.cannot_come(view.heard.text):
         return write_confirmation(booking)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from agent.model import Expect
 from agent.policy import hints
 from agent.policy import search as find
-from agent.policy.moves import Ask, Move, Note, Tell, View
+from agent.policy.moves import Ask, Move, Note, Tell, Use, View
 from agent.policy.services import Resolution, resolve
-from agent.state import Goal, Question, VisitWish
-from agent.understanding import Intent
-from crm.model import Outcome, ServiceId
+from agent.state import DialogueState, Goal, Question, VisitWish
+from agent.tools import Ok, ToolResult
+from agent.understanding import Intent, TimeWish
+from crm.model import Booking, Outcome, ServiceId
 
 
 def services(view: View) -> tuple[ServiceId, ...]:
@@ -35,9 +36,11 @@ def given_up(view: View) -> Move | None:
     """«не надо, отмените» in the middle of arranging a visit: nothing is written, nothing is pressed."""
     state = view.state
     late = state.question in (Question.READ_BACK, Question.WHAT_ELSE, Question.NAME, Question.PHONE, Question.DAY)
-    drops = late and hints.leaves_as_is(view.heard.text) and not (view.heard.day or view.heard.time)
+    leaves = hints.leaves_as_is(view.heard.text) or hints.will_call_later(view.heard.text)
+    drops = late and leaves and not (view.heard.day or view.heard.time)
     drops = drops and not (view.heard.services or view.heard.staff)
-    if (not drops and (not view.hears(Intent.CANCEL) or view.hears(Intent.BOOK))) or state.question is Question.NONE:
+    cancels = view.hears(Intent.CANCEL) and not view.hears(Intent.BOOK) and not hints.conditional(view.heard.text)
+    if not (drops or cancels) or state.question is Question.NONE:
         return None
     state = replace(state, goal=Goal.NONE, wish=kept(state.wish), offers=(), chosen=None, read_back=None, search=None)
     return Ask(
@@ -56,6 +59,8 @@ def know_service(view: View) -> Move | None:
         return Ask((*lines, view.say.ask_service(again=False)), Question.SERVICE, Expect.SERVICE, state)
     if not found.services and not found.open:
         heard = view.heard
+        if (moved := _moves_her_own(view)) is not None:
+            return moved
         again = state.question is Question.SERVICE and not (heard.staff or heard.day or heard.time)
         if hints.as_before(view.heard.text) and not state.has_told("no_history"):
             first = (view.say.no_history(), view.say.ask_service(again=False))
@@ -64,6 +69,35 @@ def know_service(view: View) -> Move | None:
             (view.say.ask_service(again=again, staff=state.wish.staff),), Question.SERVICE, Expect.SERVICE, state
         )
     return None
+
+
+def _moves_her_own(view: View) -> Move | None:
+    """«можно завтра пораньше, чем в шесть», «не к Ольге, а к Светлане» from a client who has one visit: it is meant."""
+    state, heard = view.state, view.heard
+    compared = hints.earlier_or_later(heard.text)
+    shift = bool(compared) or (heard.time is not None and (heard.time.earlier or heard.time.later))
+    swap = any(m.negated for m in heard.staff) and any(not m.negated for m in heard.staff)
+    client_id = state.caller.client_id
+    if not (shift or swap) or client_id is None or state.has_told("own_meant"):
+        return None
+    if state.bookings is None:
+
+        def absorb(before: DialogueState, result: ToolResult[tuple[Booking, ...]]) -> DialogueState:
+            return replace(before, bookings=result.value) if isinstance(result, Ok) else before.tell("own_meant")
+
+        return Use("bookings_of_client", lambda tools: tools.bookings_of(client_id), absorb)
+    day = heard.day
+    coming = tuple(
+        b for b in state.bookings
+        if b.start > view.now and (day is None or day.first <= view.salon.local(b.start).date() <= day.last)
+    )  # fmt: skip
+    if len(coming) != 1:
+        return Note(state.tell("own_meant"))
+    wish = replace(state.wish, staff_named=swap)
+    start = view.salon.local(coming[0].start).time()
+    if compared and wish.time is not None and wish.time.at == start:  # «раньше, чем в шесть»
+        wish = replace(wish, time=TimeWish(earlier=compared == "earlier", later=compared == "later"))
+    return Note(replace(state.tell("own_meant"), goal=Goal.RESCHEDULE, target=coming[0].id, wish=wish, search=None))
 
 
 def know_variant(view: View) -> Move | None:

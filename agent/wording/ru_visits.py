@@ -159,7 +159,8 @@ class RussianVisits:
         return f"{rule} Могу записать {who}. Подойдёт?"
 
     def master_does_not(self, name: str, others: Sequence[str]) -> str:
-        return f"{self._first(name)} этого не делает. Это делают {join_and([self._first(n) for n in others])}."
+        does = "делает" if len(others) == 1 else "делают"
+        return f"{self._first(name)} этого не делает. Это {does} {join_and([self._first(n) for n in others])}."
 
     def no_such_day(self, phrase: str, *, past: bool) -> str:
         if past:
