@@ -11,6 +11,12 @@ from agent.language.text import Token
 BUCKETS = 1 << 15
 """Features are hashed into so many columns: the weights stay small and new words need no vocabulary."""
 
+_FORMS = (
+    "Name", "Surn", "Patr", "impr", "1per", "2per", "3per", "past", "futr", "pres", "NUMR", "INTJ", "NPRO", "INFN",
+    "COMP",
+)  # fmt: skip
+"""Grammemes that tell what a word does: «придите» asks, «приду» promises, «Зуева» is somebody's name."""
+
 
 class FeatureMaker:
     def __init__(self, morphology: Morphology, rules: IntentRules, cues: Cues) -> None:
@@ -50,17 +56,37 @@ class FeatureMaker:
             yield f"s {unit}"
         for first, second in zip(["^", *shape], [*shape, "$"], strict=True):
             yield f"t {first} {second}"
-        words = _words([token.text for token in tokens], slots)
-        for word in words:
-            yield f"w {word}"
-        for first, second in zip(["^", *words], [*words, "$"], strict=True):
-            yield f"v {first} {second}"
+        yield from _said(_words([token.text for token in tokens], slots))
         if shape:
             yield f"start {shape[0]}"
             yield f"end {shape[-1]}"
+        yield from self._forms(tokens, slots)
         for name in set(slots.values()):
             yield f"has {name}"
         yield f"slots {' '.join(sorted(set(slots.values())))}"
+
+    def _forms(self, tokens: Sequence[Token], slots: Mapping[int, str]) -> Iterable[str]:
+        forms = [f"<{slots[i]}>" if i in slots else self._form(token.text) for i, token in enumerate(tokens)]
+        for form in forms:
+            yield f"form {form}"
+        if forms:
+            yield f"start form {forms[0]}"
+        if len(forms) <= 4:
+            yield f"forms {' '.join(forms)}"
+
+    def _form(self, word: str) -> str:
+        readings = self._morph.readings(word)
+        if not readings:
+            return "-"
+        likeliest = readings[0]
+        return "+".join(name for name in _FORMS if name in likeliest.grammemes or name == likeliest.pos)
+
+
+def _said(words: Sequence[str]) -> Iterable[str]:
+    for word in words:
+        yield f"w {word}"
+    for first, second in zip(["^", *words], [*words, "$"], strict=True):
+        yield f"v {first} {second}"
 
 
 def _words(words: Sequence[str], slots: Mapping[int, str]) -> list[str]:
