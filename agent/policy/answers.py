@@ -146,9 +146,19 @@ def duration(view: View) -> Move | None:
     return _told(view, "duration", view.say.durations(services), outcome=Outcome.INFO)
 
 
+WE_ASKED = (Question.SERVICE, Question.VARIANT, Question.GENDER, Question.HAIR, Question.AGE, Question.NAME)
+
+
+def _answers_us(view: View) -> bool:
+    """A short answer to our own question, without a word that asks, is no question of hers, whatever it resembles."""
+    return view.state.question in WE_ASKED and not hints.asks_something(view.turn.text)
+
+
 def service_info(view: View) -> Move | None:
     """What is known of a service: that it is there, its length and price; the rest is for its master."""
     if not _fresh(view, "service_info", Intent.ASK_SERVICE_INFO) or "price" in view.state.answered:
+        return None
+    if _answers_us(view):
         return None
     state = view.state
     named = tuple(Wanted(m.phrase, m.candidates) for m in view.heard.services if not m.negated)
@@ -196,14 +206,14 @@ def own_bookings(view: View) -> Move | None:
 
 def only_master_knows(view: View) -> Move | None:
     """«а больно это?», «сколько держится?»: no fact of the price list, so it is the master's to answer."""
-    if not _fresh(view, "service_info", Intent.ASK_SERVICE_INFO) or not view.state.wish.services:
+    if not _fresh(view, "service_info", Intent.ASK_SERVICE_INFO) or not view.state.wish.services or _answers_us(view):
         return None
     return _told(view, "service_info", view.say.ask_the_master()) if not view.state.answered else None
 
 
 def staff(view: View) -> Move | None:
     """Who does it, or who works on a day."""
-    if view.state.question is Question.ARE_YOU:
+    if view.state.question is Question.ARE_YOU or _answers_us(view):
         return None  # «а кто это?» asks who calls
     topic = next((t for t in view.state.told if t.startswith("duty_topic:")), "")
     further = topic and view.state.goal is Goal.NONE and view.heard.day is not None and not view.heard.services

@@ -69,6 +69,14 @@ _CALLS_LATER = re.compile(
     r"\b(я (?:\w+ )?перезвоню|перезвоню (?:потом|позже)|(?:я|надо) подума\w+|i'?ll call (?:back|later))\b"
 )
 _IF = re.compile(r"\b(если|вдруг|what if)\b")
+_MALE = re.compile(r"\b(мужчин\w*|мужик\w*|парень|парня|парню|мальчик\w*|мужу|мужа|сыну|сына|man|male|boy|guy)\b")
+_FEMALE = re.compile(
+    r"\b(женщин\w*|девушк\w*|девочк\w*|дам[аеу]|жене|жену|маме|маму|дочк\w+|дочер\w+|woman|female|girl|lady)\b"
+)
+_ASKING = re.compile(
+    r"\b(а|кто|кого|кому|что|чем|чего|как\w*|сколько|когда|где|куда|зачем|почему|можно|есть|нет ли|ли|делаете|"
+    r"работа\w+|принима\w+|расскаж\w+|подскаж\w+|who|what|how|which|when|where|do you|is there|can)\b"
+)
 _GENDER = re.compile(r"\b(женск|мужск|women|men)")
 _PUTS_RIGHT = re.compile(r"\b(то есть|вернее|точнее|тьфу|ой(?: нет)?|нет(?: лучше)?|не то|i mean|sorry|no)\b")
 _BUYS_CERTIFICATE = re.compile(
@@ -204,6 +212,17 @@ def will_call_later(text: str) -> bool:
 def conditional(text: str) -> bool:
     """«а если я не приду?» asks, it cancels nothing."""
     return _IF.search(text.lower()) is not None
+
+
+def gender_answer(text: str) -> str:
+    """female or male for «мужчина», «я девушка» to «женская или мужская?»; empty: neither."""
+    male, female = _MALE.search(text.lower()), _FEMALE.search(text.lower())
+    return "" if bool(male) == bool(female) else "male" if male else "female"
+
+
+def asks_something(text: str) -> bool:
+    """Has a word that asks: an answer to our question has none."""
+    return "?" in text or _ASKING.search(text.lower()) is not None
 
 
 def undecided(text: str) -> bool:

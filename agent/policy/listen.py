@@ -57,13 +57,19 @@ def _person(state: DialogueState, view: View) -> DialogueState:
         wish,
         age=_age(wish, state, heard),
         for_whom=(heard.for_whom if not _herself_too(heard) else "") or wish.for_whom,
-        gender=(heard.gender if not _herself_too(heard) or hints.names_gender(heard.text) else "") or wish.gender,
+        gender=_gender(state, heard) or wish.gender,
         hair_long=heard.hair_long if heard.hair_long is not None else wish.hair_long,
         people=heard.people or wish.people,
         certificate=heard.certificate or wish.certificate,
         implied_gender=view.say.gender_of(caller.name) if caller.name else "",
     )
     return replace(state, caller=caller, wish=wish)
+
+
+def _gender(state: DialogueState, heard: Understood) -> str:
+    if heard.gender:
+        return heard.gender if not _herself_too(heard) or hints.names_gender(heard.text) else ""
+    return hints.gender_answer(heard.text) if state.question is Question.GENDER else ""
 
 
 def _herself_too(heard: Understood) -> bool:

@@ -40,7 +40,13 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
     if not anything and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
         return None
     # A bare yes to two offers is asked once more; the second time it means the first.
-    return state.offers[0] if anything or len(state.offers) == 1 or state.tries > 0 else None
+    sure = anything or len(state.offers) == 1 or state.tries > 0 or state.has_told(asked_which(state.offers))
+    return state.offers[0] if sure else None
+
+
+def asked_which(offers: tuple[Plan, ...]) -> str:
+    """The mark that «на два или на три?» was asked of these offers."""
+    return f"which:{','.join(plan.start.isoformat() for plan in offers)}"
 
 
 def _one_wished_day(state: DialogueState, view: View) -> bool:

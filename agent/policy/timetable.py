@@ -9,6 +9,7 @@ from agent.policy import hints
 from agent.policy import search as find
 from agent.policy.already import own_booking_at
 from agent.policy.moves import Ask, Move, Note, Tell, Use, View
+from agent.policy.pick import asked_which
 from agent.policy.stages import Stage
 from agent.policy.visit import services
 from agent.state import DialogueState, Goal, Question, Search
@@ -128,6 +129,7 @@ def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     lines = view.say.offer(plans, stage, state.wish, again=again)
     if view.state.offers and view.state.question is Question.OFFER and _heard_them(view):
         lines = (view.say.which_offer(plans),)
+        state = state.tell(asked_which(plans))
     return Ask(lines, Question.OFFER, Expect.CHOICE if len(plans) > 1 else Expect.YES_NO, state)
 
 

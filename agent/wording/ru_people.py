@@ -5,8 +5,9 @@ from datetime import datetime
 
 from agent.language.ru.phrases import join_and, lower_first
 from agent.state import DialogueState, VisitWish
-from agent.wording.ru_visits import RussianVisits, short
-from crm.model import SalonProfile, Service, TaskKind
+from agent.wording.ru_visits import RussianVisits, cap, short
+from core.money import Money
+from crm.model import Plan, SalonProfile, Service, TaskKind
 
 
 class RussianPeople(RussianVisits):
@@ -130,3 +131,20 @@ class RussianPeople(RussianVisits):
 
     def abuse_goodbye(self) -> str:
         return "Я завершаю разговор. До свидания."
+
+    # --- what is written down ------------------------------------------------------------------------------------
+
+    def confirmation(self, plan: Plan, prepay: Money | None) -> str:
+        lines = [
+            f"{cap(self._day(part.start))}, {self._at(part.start)}: {self._names(part)}, "
+            f"мастер {self._staff(part.staff_id)}."
+            for part in plan.parts
+        ]
+        lines.append(f"Стоимость {self.phrases.say_price(plan.price)}. {self.salon.profile.address}")
+        if prepay is not None:
+            lines.append(f"Предоплата {self.phrases.say_money(prepay)} войдёт в стоимость.")
+        return "\n".join(lines)
+
+    def task_unknown(self, plan: Plan, name: str) -> str:
+        parts = "; ".join(f"{self._names(part)}, {self._staff(part.staff_id)}" for part in plan.parts)
+        return f"Проверить запись и подтвердить клиенту: {parts}, {self._day(plan.start)} {self._at(plan.start)}."

@@ -373,23 +373,6 @@ class RussianVisits:
     def unknown(self, state: DialogueState) -> tuple[str, ...]:
         return ("Заявка записана, подтверждение пришлю сообщением.",)
 
-    # --- what is written down ------------------------------------------------------------------------------------
-
-    def confirmation(self, plan: Plan, prepay: Money | None) -> str:
-        lines = [
-            f"{cap(self._day(part.start))}, {self._at(part.start)}: {self._names(part)}, "
-            f"мастер {self._staff(part.staff_id)}."
-            for part in plan.parts
-        ]
-        lines.append(f"Стоимость {self.phrases.say_price(plan.price)}. {self.salon.profile.address}")
-        if prepay is not None:
-            lines.append(f"Предоплата {self.phrases.say_money(prepay)} войдёт в стоимость.")
-        return "\n".join(lines)
-
-    def task_unknown(self, plan: Plan, name: str) -> str:
-        parts = "; ".join(f"{self._names(part)}, {self._staff(part.staff_id)}" for part in plan.parts)
-        return f"Проверить запись и подтвердить клиенту: {parts}, {self._day(plan.start)} {self._at(plan.start)}."
-
 
 def short(name: str) -> str:
     """Without the note in brackets, which is for the eye."""
