@@ -180,8 +180,8 @@ def _proven(state: DialogState, finished: tuple[FinishedWrite, ...]) -> set[Clai
 
 def _honest(language: str) -> str:
     if language == "en":
-        return "I have passed your request on; you will get a message with the confirmation."
-    return "Заявка передана, подтверждение придёт сообщением."
+        return "I have passed your request on; the administrator will check and confirm it."
+    return "Заявка передана, администратор проверит её и подтвердит."
 
 
 def _again(language: str) -> str:

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     )
 
     brains: int = Field(1, ge=1, le=64, description="Processes that hold conversations.")
-    max_calls: int = Field(50, ge=1, le=1000, description="Calls at once; further ones hear busy.")
+    max_calls: int = Field(100, ge=1, le=1000, description="Calls at once; further ones hear busy.")
     drain_timeout_s: float = Field(
         3600.0, ge=0, description="How long running calls may go on after a stop was asked for, seconds."
     )

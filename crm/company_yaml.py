@@ -149,6 +149,7 @@ def _profile(root: Fields) -> SalonProfile:
         admin_until=clock(on_duty.end_min),
         transfer_to=None if transfer_to is None else phone(transfer_to, admin.at("transfer_to")),
         email=salon.text("email", ""),
+        sends_messages=salon.flag("sends_messages"),
         rules=_rules(root),
     )
     salon.done()

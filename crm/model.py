@@ -325,6 +325,8 @@ class SalonProfile:
     admin_until: time = time(20)
     transfer_to: Phone | None = None
     email: str = ""
+    sends_messages: bool = False
+    """A channel that reaches clients is connected: the agent may promise a written confirmation."""
     rules: SalonRules = field(default_factory=SalonRules)
 
 

@@ -30,6 +30,7 @@ def profile_to_json(profile: SalonProfile) -> dict[str, Any]:
         "admin_until": f"{profile.admin_until:%H:%M}",
         "transfer_to": profile.transfer_to.e164 if profile.transfer_to else None,
         "email": profile.email,
+        "sends_messages": profile.sends_messages,
         "rules": rules,
     }
 
@@ -51,6 +52,7 @@ def profile_from_json(data: Mapping[str, Any]) -> SalonProfile:
         admin_until=time.fromisoformat(data["admin_until"]),
         transfer_to=Phone(data["transfer_to"]) if data["transfer_to"] else None,
         email=data["email"],
+        sends_messages=data["sends_messages"],
         rules=SalonRules(**rules),
     )
 

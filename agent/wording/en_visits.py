@@ -271,7 +271,8 @@ class EnglishVisits:
         who = self._staff(plan.parts[0].staff_id)
         return (
             f"Done, you are booked {self._day(plan.start)} {self._at(plan.start)} with {who}.",
-            f"Our address: {latin(self.salon.profile.address)}. A confirmation will come by message.",
+            f"Our address: {latin(self.salon.profile.address)}."
+            + (" A confirmation will come by message." if self.salon.profile.sends_messages else ""),
         )
 
     def moved(self, state: DialogueState) -> tuple[str, ...]:
@@ -293,7 +294,7 @@ class EnglishVisits:
         return ("You are on the waiting list. It is not a booking: we will tell you if a place opens.",)
 
     def unknown(self, state: DialogueState) -> tuple[str, ...]:
-        return ("Your request is recorded, and I will confirm it by message.",)
+        return ("Your request is recorded, and the administrator will check and confirm it.",)
 
     # --- what is written down ------------------------------------------------------------------------------------
 

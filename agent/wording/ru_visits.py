@@ -341,6 +341,8 @@ class RussianVisits:
         plan = state.last_plan
         who = self.phrases.to_master(self._staff(plan.parts[0].staff_id))
         when = f"{self._day(plan.start, 'на')}, {self._at(plan.start)}"
+        if not self.salon.profile.sends_messages:
+            return (f"Готово, вы записаны {when}, {who}.", self.pick("sent", "Ждём вас!", "До встречи!"))
         return (
             f"Готово, вы записаны {when}, {who}.",
             self.pick(
@@ -352,14 +354,18 @@ class RussianVisits:
         assert state.last_plan is not None
         return (
             f"Готово, запись перенесена {self._day(state.last_plan.start, 'на')}, {self._at(state.last_plan.start)}.",
-            "Подтверждение пришлю сообщением.",
+            *self._message_follows(),
         )
 
     def changed(self, state: DialogueState) -> tuple[str, ...]:
         assert state.last_plan is not None
         part = state.last_plan.parts[0]
         when = f"{self._day(part.start)} {self._at(part.start)}"
-        return (f"Готово, запись изменена: {when}, {self._names(part)}.", "Подтверждение пришлю сообщением.")
+        return (f"Готово, запись изменена: {when}, {self._names(part)}.", *self._message_follows())
+
+    def _message_follows(self) -> tuple[str, ...]:
+        """Promised only where a channel can carry it."""
+        return ("Подтверждение пришлю сообщением.",) if self.salon.profile.sends_messages else ()
 
     def cancelled(self, state: DialogueState) -> tuple[str, ...]:
         return ("Запись отменена. Будем рады видеть вас в другой раз.",)
@@ -371,7 +377,7 @@ class RussianVisits:
         return ("Вы в листе ожидания. Это не запись: если место освободится, сообщим.",)
 
     def unknown(self, state: DialogueState) -> tuple[str, ...]:
-        return ("Заявка записана, подтверждение пришлю сообщением.",)
+        return ("Заявка записана, администратор проверит её и подтвердит.",)
 
 
 def short(name: str) -> str:
