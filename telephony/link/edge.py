@@ -47,7 +47,8 @@ class EdgeLink:
         resume_within_s: float = RESUME_WITHIN_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
     ) -> None:
-        """filler_pcm: s16le at the leg's rate, played when a brain has died («секунду»), and again while no other is found.
+        """filler_pcm: s16le at the leg's rate, played when a brain has died («секунду»), and again while no other is
+        found.
         attach_within_s: for a new call; resume_within_s: for one that has lost its brain."""
         self._socket_dir = socket_dir
         self._filler_pcm = filler_pcm
