@@ -32,8 +32,8 @@ from media_models.ports import Transcript
 from media_models.segments import frame_levels_dbfs, split_point
 
 MODEL_RATE_HZ = 16_000
-SHORTEST_AUDIO_S = 0.04
-"""Below it the feature extractor has no frame to work on."""
+SHORTEST_AUDIO_S = 0.1
+"""No word is shorter, and below 0.04 the feature extractor has no frame to work on."""
 SILENCE_DBFS = -58.0
 """A window whose loudest 20 ms are below this holds no speech: telephone lines idle at -60 dBFS and less."""
 NO_SPEECH_PROBABILITY = 0.6
