@@ -69,7 +69,8 @@ async def test_a_softphone_books(server: RunningServer, tmp_path: Path) -> None:
     assert writes[0]["call_ms"] > of_kind(timeline, "caller_turn")[-2]["data"]["last_speech_ms"]
     answers = [e["data"]["total"] for e in of_kind(timeline, "latency")]
     assert len(answers) >= len(SCRIPT)
-    assert all(0 < ms < 3000 for ms in answers), answers
+    # The greeting can begin in the very frame of the answer.
+    assert all(0 <= ms < 3000 for ms in answers), answers
 
     # The recording: both sides are there, and say what the lines were.
     caller, agent = hearing.decode_stereo(server.recording(row["id"], tmp_path / "call.ogg"))
