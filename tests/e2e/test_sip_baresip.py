@@ -112,10 +112,9 @@ async def test_a_softphone_hears_its_own_echo(
     assert ("SRTP is Enabled" in log) is secure, log
     earpiece = heard_in_earpiece(tmp_path)
     middle = speech()[8000 : 8000 * (SECONDS - 1)]
-    # What reached us, and what came back to the earpiece, is what was said into the microphone. Unlike sound is below
-    # 0.2; a few frames that a busy machine delayed, and we concealed, cost a tenth.
-    assert alike(np.frombuffer(plan.heard("echo"), "<i2"), middle) > 0.85, log
-    assert alike(earpiece, middle) > 0.85, log
+    # What reached us, and what came back to the earpiece, is what was said into the microphone.
+    assert alike(np.frombuffer(plan.heard("echo"), "<i2"), middle) > 0.97, log
+    assert alike(earpiece, middle) > 0.95, log
     await until(lambda: server.calls == 0)
     assert plan.hung_up("echo") == HungUp(HangUpReason.CALLER)
 
