@@ -103,6 +103,17 @@ def alike(heard: np.ndarray, said: np.ndarray) -> float:
     return float(part @ said / (np.linalg.norm(part) * np.linalg.norm(said.astype(float)) + 1))
 
 
+def share_heard(heard: np.ndarray, said: np.ndarray) -> float:
+    """How much of what was said is found again, in pieces of 0.2 s, each at an offset of its own.
+
+    A machine that stands still for a moment makes either jitter buffer insert or skip a packet: what follows is the
+    same sound a little later, and only the piece with the gap differs.
+    """
+    pieces = [said[at : at + 1600] for at in range(0, said.size - 1600, 1600)]
+    loud = [piece for piece in pieces if np.abs(piece).mean() > 2000]
+    return sum(alike(heard, piece) > 0.95 for piece in loud) / len(loud)
+
+
 @pytest.mark.parametrize(("codec", "secure"), [("PCMA/8000/1", False), ("PCMU/8000/1", False), ("PCMA/8000/1", True)])
 async def test_a_softphone_hears_its_own_echo(
     server: SipServer, plan: DialPlan, tmp_path: Path, codec: str, secure: bool
@@ -113,8 +124,8 @@ async def test_a_softphone_hears_its_own_echo(
     earpiece = heard_in_earpiece(tmp_path)
     middle = speech()[8000 : 8000 * (SECONDS - 1)]
     # What reached us, and what came back to the earpiece, is what was said into the microphone.
-    assert alike(np.frombuffer(plan.heard("echo"), "<i2"), middle) > 0.97, log
-    assert alike(earpiece, middle) > 0.95, log
+    assert share_heard(np.frombuffer(plan.heard("echo"), "<i2"), middle) > 0.7, log
+    assert share_heard(earpiece, middle) > 0.7, log
     await until(lambda: server.calls == 0)
     assert plan.hung_up("echo") == HungUp(HangUpReason.CALLER)
 
