@@ -26,7 +26,7 @@ class Plan:
     minutes: float
     learning_rate: float = 2e-3
     warm_up_steps: int = 200
-    batch: int = 24
+    batch: int = 32
     threads: int = 2
     save_every_s: float = 180.0
     curriculum: bool = True
