@@ -15,6 +15,7 @@ from core.errors import AppError
 from core.ids import CompanyId
 from crm.model import Task, TaskKind
 from crm.ports import Crm, SalonBook
+from media_models.lexicon_store import LexiconStore
 from voice.completeness import UnderstoodCompleteness
 from voice.ports import CallInfo, CallSummary, CompanyLine
 
@@ -45,7 +46,9 @@ class SalonCallDesk:
         understander: Understander,
         clock: Clock,
         recording: bool,
+        words: LexiconStore | None = None,
     ) -> None:
+        """words: pronunciations of the companies; without it words are said as the voice says them."""
         self._companies = companies
         self._conversations = conversations
         self._crm = crm
@@ -53,6 +56,7 @@ class SalonCallDesk:
         self._understander = understander
         self._clock = clock
         self._recording = recording
+        self._words = words
         self._known: dict[CompanyId, _Known] = {}
 
     async def line_for(self, info: CallInfo) -> CompanyLine | None:
@@ -107,4 +111,5 @@ class SalonCallDesk:
             hints=(*(service.name for service in services), *(member.name for member in staff)),
             completeness=UnderstoodCompleteness(self._understander, lexicon, profile.timezone, self._clock),
             fallback_number=profile.transfer_to.e164 if profile.transfer_to else "",
+            pronounce=(await self._words.lexicon(scope)).mark if self._words else None,
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from core.errors import ConfigurationError, DeadlineExceeded, Unavailable
+from core.errors import ConfigurationError, DeadlineExceeded, InvalidInput, Unavailable
 from media_models.pieces import Pieces
 from media_models.speech_worker.wire import HEADER, Frame, Kind, WorkerOptions, decode_header, json_payload
 
@@ -133,6 +133,25 @@ class WorkerPool:
         raise Unavailable(
             "the speech worker keeps dying on one sentence", engine=self._options.engine, attempts=ATTEMPTS
         )
+
+    async def phonemes(self, text: str, language: str) -> dict[str, list[str]]:
+        """How the engine says a text, "mnemonics" and "ipa", a word each. InvalidInput: it says what is wrong with the
+        text. Unavailable: no worker answers."""
+        worker = await self._least_busy()
+        request = next(self._ids)
+        queue: asyncio.Queue[Frame | None] = asyncio.Queue()
+        worker.listeners[request] = queue
+        worker.send(Frame(Kind.PHONEMES, request, json_payload({"text": text, "language": language})))
+        try:
+            frame = await self._next_frame(queue)
+        finally:
+            worker.listeners.pop(request, None)
+        if frame is None:
+            self._retire(worker)
+            raise Unavailable("the speech worker did not answer", engine=self._options.engine)
+        if frame.kind is Kind.FAILED:
+            raise InvalidInput(frame.payload.decode())
+        return dict(json.loads(frame.payload))
 
     async def _listen(
         self, worker: _Worker, request: int, text: str, language: str, skip_bytes: int

@@ -4,7 +4,7 @@ Audio is s16le mono at CallInfo.rate_hz in frames of 20 ms. Nothing here waits f
 how much of our audio has been played is the leg's own account (exact for RTP, a clock estimate for Twilio).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -141,6 +141,8 @@ class CompanyLine:
     """E.164 or SIP URI where a call goes when the agent has failed. Empty: a call back is promised instead."""
     greeting_texts: tuple[str, ...] = ()
     """Sentences worth synthesising before the first call: the opening of every greeting."""
+    pronounce: Callable[[str, str], str] | None = None
+    """Marks the words that this company says its own way, in a spoken form of the given language."""
 
 
 @dataclass(frozen=True, slots=True)

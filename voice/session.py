@@ -105,7 +105,7 @@ class CallSession:
             conversation,
             agent=agent,
             speaker=self._speaker,
-            bank=engines.bank,
+            bank=engines.bank.speaking_for(line.pronounce),
             log=self._log,
             phrases=phrases,
             language=line.language,

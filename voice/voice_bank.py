@@ -6,6 +6,7 @@ need no engine at all when they are spoken.
 """
 
 import asyncio
+import copy
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -28,6 +29,9 @@ _CACHED_LETTERS = 220
 
 Key = tuple[str, str, int]
 
+Pronounce = Callable[[str, str], str]
+"""Spoken form and language to the same text with marks on words that a company says its own way."""
+
 
 class SynthesisFailed(Unavailable):
     """No engine made a sound for this sentence."""
@@ -48,7 +52,13 @@ class VoiceBank:
         self._on_fault = on_fault
         self._rests_until: dict[str, float] = {}
         self._cache: OrderedDict[Key, bytes] = OrderedDict()
-        self._cached_bytes = 0
+        self._pronounce: Pronounce | None = None
+
+    def speaking_for(self, pronounce: Pronounce | None) -> "VoiceBank":
+        """The same engines, rests and phrases, with the pronunciations of a company."""
+        view = copy.copy(self)
+        view._pronounce = pronounce  # noqa: SLF001 - its own class
+        return view
 
     async def prepare(self, texts: Iterable[str], language: str, rate_hz: int) -> int:
         """Renders phrases ahead; gives how many are ready. A phrase that fails is left out and logged."""
@@ -65,7 +75,7 @@ class VoiceBank:
 
     def ready(self, text: str, language: str, rate_hz: int) -> bytes | None:
         """The whole audio if it is kept."""
-        key = (text, language, rate_hz)
+        key = (self._said(text, language), language, rate_hz)
         audio = self._cache.get(key)
         if audio is not None:
             self._cache.move_to_end(key)
@@ -77,6 +87,7 @@ class VoiceBank:
         if kept is not None:
             yield kept
             return
+        text = self._said(text, language)
         for engine in self._in_order():
             made = bytearray()
             try:
@@ -116,6 +127,9 @@ class VoiceBank:
         finally:
             await close_iterator(pieces)
 
+    def _said(self, text: str, language: str) -> str:
+        return self._pronounce(text, language) if self._pronounce else text
+
     def _in_order(self) -> list[Synthesizer]:
         """Resting engines last: a rested-out engine is better than silence."""
         now_s = self._clock.monotonic_s()
@@ -131,10 +145,10 @@ class VoiceBank:
         if len(key[0]) > _CACHED_LETTERS or key in self._cache:
             return
         self._cache[key] = audio
-        self._cached_bytes += len(audio)
-        while self._cached_bytes > _CACHE_BYTES:
+        kept_bytes = sum(map(len, self._cache.values()))
+        while kept_bytes > _CACHE_BYTES:
             _, dropped = self._cache.popitem(last=False)
-            self._cached_bytes -= len(dropped)
+            kept_bytes -= len(dropped)
 
 
 def _resampled(resampler: soxr.ResampleStream, piece: bytes, last: bool) -> bytes:

@@ -20,6 +20,7 @@ from core.settings import Settings
 from media_models.adapters.stub import StubRecognizerOptions, StubSynthesizerOptions
 from media_models.engines import Engines as SpeechEngines
 from media_models.engines import EngineSettings, build_engines
+from media_models.lexicon_store import LexiconStore
 from telephony.link.brain import BrainLink
 from voice.service import ConversationHandler
 from voice.session import Engines
@@ -81,6 +82,7 @@ def _handler(runtime: Runtime, salon: SalonTools, speech: SpeechEngines) -> Conv
         understander=salon.understander,
         clock=runtime.clock,
         recording=settings.recording_enabled,
+        words=LexiconStore(runtime.database),
     )
     return ConversationHandler(
         agent=agent,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
@@ -15,6 +15,8 @@ from admin.api.access import company_scope
 from admin.api.company import company_router
 from admin.api.conversations import conversations_router
 from admin.api.errors import install_error_handlers
+from admin.api.lexicon import lexicon_router
+from agent.language.speech import to_speech
 from app.bootstrap import Runtime, open_runtime
 from app.lifeline import Lifeline
 from app.metrics_share import merged_metrics
@@ -23,13 +25,16 @@ from core.health import Health
 from core.settings import Settings
 from core.tenancy import CompanyScope
 from crm.company_file import dump_company
+from media_models.lexicon_desk import LexiconDesk
+from media_models.lexicon_store import LexiconStore
+from media_models.ports import Synthesizer
 
 LAST_REQUESTS_S = 5
 
 
 async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
-    async with open_runtime(settings, "web") as runtime:
-        app = build_app(runtime, stop)
+    async with open_runtime(settings, "web") as runtime, _lexicon_desk(runtime) as lexicon:
+        app = build_app(runtime, stop, lexicon)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -70,7 +75,23 @@ class _Server(uvicorn.Server):
         yield
 
 
-def build_app(runtime: Runtime, draining: asyncio.Event) -> FastAPI:
+@contextlib.asynccontextmanager
+async def _lexicon_desk(runtime: Runtime) -> AsyncIterator[LexiconDesk]:
+    def voice() -> Synthesizer:
+        # imported with the first word that somebody listens to: the engines are half of a brain's memory
+        from app.processes.brain import engine_settings
+        from media_models.engines import build_engines
+
+        return build_engines(engine_settings(runtime.settings)).synthesizer
+
+    desk = LexiconDesk(LexiconStore(runtime.database), to_speech, voice)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk) -> FastAPI:
     settings = runtime.settings
     app = FastAPI(
         title="AI-Admin",
@@ -90,6 +111,7 @@ def build_app(runtime: Runtime, draining: asyncio.Event) -> FastAPI:
     app.include_router(
         conversations_router(scope_of, runtime.conversations, runtime.timeline_reader, settings.data_dir), prefix="/api"
     )
+    app.include_router(lexicon_router(scope_of, lexicon), prefix="/api")
     app.include_router(twilio_webhook(runtime))
     health = Health(runtime.database, runtime.redis)
 

@@ -39,9 +39,9 @@ class EspeakSynthesizer:
         }
         self.rate_hz = options.rate_hz
         self.name = f"espeak-ng {options.voices.get('ru', 'ru')}"
-        self.fingerprint = f"espeak {settings} {options.rate_hz}"
-        """All that decides how a text sounds: for caches."""
         self._lexicons = dict(lexicons) if lexicons is not None else {"ru": Lexicon.shipped("ru")}
+        self.fingerprint = f"espeak {settings} {options.rate_hz} {sorted(self._lexicons.items())}"
+        """All that decides how a text sounds: for caches."""
         self._pool = WorkerPool(
             WorkerOptions("espeak", options.rate_hz, settings), options.workers, silence_deadline_s=SILENCE_DEADLINE_S
         )
@@ -49,6 +49,11 @@ class EspeakSynthesizer:
     def synthesize(self, text: str, language: str = "ru") -> AsyncIterator[bytes]:
         lexicon = self._lexicons.get(language) or Lexicon({})
         return self._pool.speak(lexicon.for_espeak(text), language)
+
+    async def phonemes(self, text: str, language: str) -> dict[str, list[str]]:
+        """ "mnemonics" and "ipa" of a text, a word each; stress marks (U+0301) are obeyed, [[mnemonics]] checked.
+        InvalidInput: what is wrong with the text."""
+        return await self._pool.phonemes(text, language)
 
     async def warm_up(self) -> None:
         await self._pool.warm_up()

@@ -1,11 +1,11 @@
 """Synthesiser: a Piper voice file, the natural voice that one command installs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigurationError
-from media_models.pronunciation import without_stress_marks
+from media_models.pronunciation import Lexicon
 from media_models.speech_worker.wire import WorkerOptions
 from media_models.worker_pool import WorkerPool
 
@@ -28,7 +28,9 @@ class PiperOptions:
 class PiperSynthesizer:
     """Implements Synthesizer. A voice speaks one language: give texts of others to another engine."""
 
-    def __init__(self, model: Path, options: PiperOptions | None = None) -> None:
+    def __init__(
+        self, model: Path, options: PiperOptions | None = None, lexicons: Mapping[str, Lexicon] | None = None
+    ) -> None:
         """model: the .onnx file; its .onnx.json lies beside it."""
         options = options or PiperOptions()
         for path in (model, model.with_name(model.name + ".json")):
@@ -41,14 +43,17 @@ class PiperSynthesizer:
         }
         self.rate_hz = options.rate_hz
         self.name = f"piper {model.stem}"
-        self.fingerprint = f"piper {model.stem} {model.stat().st_size} {settings} {options.rate_hz}"
+        self._lexicons = dict(lexicons) if lexicons is not None else {"ru": Lexicon.shipped("ru")}
+        said = sorted(self._lexicons.items())
+        self.fingerprint = f"piper {model.stem} {model.stat().st_size} {settings} {options.rate_hz} {said}"
         """All that decides how a text sounds: for caches."""
         self._pool = WorkerPool(
             WorkerOptions("piper", options.rate_hz, settings), options.workers, silence_deadline_s=SILENCE_DEADLINE_S
         )
 
     def synthesize(self, text: str, language: str = "ru") -> AsyncIterator[bytes]:
-        return self._pool.speak(without_stress_marks(text), language)
+        lexicon = self._lexicons.get(language) or Lexicon({})
+        return self._pool.speak(lexicon.for_piper(text), language)
 
     async def warm_up(self) -> None:
         await self._pool.warm_up()

@@ -20,6 +20,11 @@ class Engine(Protocol):
         """Speaks one clause. Blocks go to on_audio while they are made. ValueError: cannot speak this."""
         ...
 
+    def phonemes(self, text: str, language: str) -> dict[str, list[str]]:
+        """How the engine says a text: "mnemonics" and "ipa", a word each. A word may have its stress marked (U+0301),
+        and [[...]] holds mnemonics to be checked. ValueError: names what is wrong with them."""
+        ...
+
 
 def build_engine(name: str, settings: Mapping[str, Any]) -> Engine:
     """The engine of WorkerOptions, imported only here so that a worker loads nothing it does not use."""

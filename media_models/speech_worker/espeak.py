@@ -9,12 +9,14 @@ import espeakng_loader  # type: ignore[import-untyped]
 import numpy as np
 
 from media_models.speech_worker.engine import OnAudio
+from media_models.speech_worker.phonemes import STRESS_MARK, PhonemeTable
 
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: audio through the callback, in the calling thread
 _POS_CHARACTER = 1
 _CHARS_UTF8 = 0x01
 _PHONEMES = 0x100  # [[...]] holds phoneme mnemonics
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_AS_MNEMONICS, _AS_IPA = 0, 0x02
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 BUFFER_MS = 20
 """Audio of one callback: also the grain of an abort."""
@@ -37,6 +39,8 @@ class EspeakEngine:
             ctypes.c_void_p,
         ]
         self._lib.espeak_Info.restype = ctypes.c_char_p
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self._lib.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
         self.rate_hz: int = self._lib.espeak_Initialize(
             _SYNCHRONOUS, BUFFER_MS, espeakng_loader.get_data_path().encode(), 0
         )
@@ -64,6 +68,31 @@ class EspeakEngine:
             self._on_audio = None
         if status != 0:
             raise RuntimeError(f"espeak-ng refused the text with status {status}")
+
+    def phonemes(self, text: str, language: str) -> dict[str, list[str]]:
+        voice = self._voices.get(language, language)
+        self._set_voice(voice)
+        table = PhonemeTable.read(Path(espeakng_loader.get_data_path()) / "phontab", voice.partition("+")[0])
+        if text.startswith("[["):
+            mnemonics = table.checked(text.removeprefix("[[").removesuffix("]]")).split()
+        else:
+            words = text.split()
+            plain = [self._translated(word.replace(STRESS_MARK, ""), _AS_MNEMONICS) for word in words]
+            mnemonics = [table.stressed(word, said) for word, said in zip(words, plain, strict=True)]
+        # The library takes [[...]] for phonemes in a translation once a synthesis has allowed it.
+        self.speak(" ", language, lambda _samples: True)
+        return {
+            "mnemonics": mnemonics,
+            "ipa": [self._translated(f"[[{said}]]", _AS_IPA) for said in mnemonics],
+        }
+
+    def _translated(self, text: str, form: int) -> str:
+        buffer = ctypes.create_string_buffer(text.encode())
+        position = ctypes.c_void_p(ctypes.addressof(buffer))
+        said = []
+        while position.value:
+            said.append(self._lib.espeak_TextToPhonemes(ctypes.byref(position), _CHARS_UTF8, form).decode())
+        return "".join(said).strip()
 
     def _set_voice(self, name: str) -> None:
         if name == self._voice:

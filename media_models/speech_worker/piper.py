@@ -22,3 +22,6 @@ class PiperEngine:
         for chunk in self._voice.synthesize(text, self._config):
             if on_audio(np.asarray(chunk.audio_float_array, dtype=np.float32)):
                 return
+
+    def phonemes(self, text: str, language: str) -> dict[str, list[str]]:
+        raise ValueError("a Piper voice names no phonemes: ask espeak-ng")

@@ -6,6 +6,7 @@ Audio is sent while it is made, at one rate and one loudness whatever the engine
 import contextlib
 import json
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -40,6 +41,8 @@ class _Desk:
     changed: threading.Condition = field(default_factory=threading.Condition)
     speech: FairSpeech = field(default_factory=FairSpeech)
     voices: dict[int, _Voice] = field(default_factory=dict)
+    questions: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
+    """Requests for phonemes: the thread that speaks answers them too, since an engine knows one thread."""
     ended: bool = False
 
 
@@ -61,9 +64,12 @@ class Server:
         threading.Thread(target=self._read, name="commands", daemon=True).start()
         desk = self._desk
         while True:
+            self._answer_questions()
             with desk.changed:
-                while (chosen := desk.speech.next()) is None and not desk.ended:
+                while not desk.questions and (chosen := desk.speech.next()) is None and not desk.ended:
                     desk.changed.wait()
+                if desk.questions:
+                    continue
                 if chosen is None:
                     return
                 request, clause, last = chosen
@@ -73,6 +79,16 @@ class Server:
             except (RuntimeError, ValueError) as error:
                 self._forget(request)
                 self._send(Kind.FAILED, request, str(error).encode())
+
+    def _answer_questions(self) -> None:
+        while self._desk.questions:
+            request, content = self._desk.questions.popleft()
+            try:
+                said = self._engine.phonemes(content["text"], content["language"])
+            except (RuntimeError, ValueError) as error:
+                self._send(Kind.FAILED, request, str(error).encode())
+            else:
+                self._send(Kind.PHONEMES_ARE, request, json_payload(said))
 
     def _speak(self, request: int, voice: _Voice, clause: Clause, last: bool) -> None:
         gain = np.float32(self._gain(voice.language))
@@ -138,6 +154,8 @@ class Server:
                 resampler = soxr.ResampleStream(self._engine.rate_hz, self._rate_hz, 1, dtype="float32")
                 desk.voices[request] = _Voice(content["language"], resampler)
                 desk.speech.add(request, clauses)
+            elif kind is Kind.PHONEMES:
+                desk.questions.append((request, json.loads(payload)))
             elif kind is Kind.CONSUMED:
                 desk.speech.consumed(request, int.from_bytes(payload, "little"))
             elif kind is Kind.ABORT:

@@ -20,6 +20,8 @@ class Kind(IntEnum):
     """To the worker: 4 bytes, milliseconds the listener has taken since the last such message."""
     ABORT = 3
     """To the worker: forget the request. Nothing of it follows, apart from what is on the way."""
+    PHONEMES = 4
+    """To the worker: JSON {text, language}. Answered once, by PHONEMES_ARE or FAILED."""
     READY = 16
     """From the worker, once: JSON {engine, rate_hz} of what it holds."""
     AUDIO = 17
@@ -27,6 +29,8 @@ class Kind(IntEnum):
     DONE = 18
     FAILED = 19
     """From the worker: UTF-8 reason. The worker lives on."""
+    PHONEMES_ARE = 20
+    """From the worker: JSON {mnemonics, ipa}, both lists of words."""
 
 
 @dataclass(frozen=True, slots=True)
