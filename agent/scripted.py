@@ -49,13 +49,16 @@ class ScriptedBrain:
         from_json(to_json(DialogueState()))  # builds the codec now: the first caller does not wait for it
 
     async def think(self, context: TurnContext, tools: Toolbox) -> AsyncIterator[BrainEvent]:
-        run = _Run(context, tools, self._understander, self._wordings, _load(context.memory))
-        async for event in run.events():
+        async for event in self.turn(context, tools).events():
             yield event
+
+    def turn(self, context: TurnContext, tools: Toolbox) -> "ScriptedTurn":
+        """The turn before anything is decided: also the ground on which another brain stands."""
+        return ScriptedTurn(context, tools, self._understander, self._wordings, load_state(context.memory))
 
 
 @dataclass(slots=True)
-class _Run:
+class ScriptedTurn:
     """One turn on its way from words to an answer."""
 
     context: TurnContext
@@ -67,35 +70,44 @@ class _Run:
     said: list[str] = field(default_factory=list)
 
     async def events(self) -> AsyncIterator[BrainEvent]:
+        async for event in self.go_on(self.begin()):
+            yield event
+
+    def begin(self) -> View:
+        """Takes the turn in: what it meant is in the state from now on."""
         view = self._view(self._catch_up())
         self.state = absorb_finished(view)
         if self.context.turn.kind in WORDED:
             self.state = listen(replace(view, state=self.state))
+        return view
+
+    async def go_on(self, view: View) -> AsyncIterator[BrainEvent]:
+        """Decides from the state as it is, until a move ends the turn."""
         for _ in range(MAX_STEPS):
-            view = replace(view, state=self.state, say=self._wording(self.state))
-            move = self._unless_stuck(decide(view), view)
+            view = self.at(view, self.state)
+            move = self.decide(view)
             match move:
                 case Note(after):
                     self.state = after
                 case Tell(lines, after):
                     self.state = after
-                    for say in self._say(lines, Expect.FREE):
+                    for say in self.say(lines, Expect.FREE):
                         yield say
                 case Use():
                     async for event in self._use(move, view):
                         yield event
                 case _:
-                    async for event in self._last(move):
+                    async for event in self.end(move):
                         yield event
                     return
         log.error("rules_do_not_end", goal=self.state.goal, question=self.state.question)
-        for say in self._say((self._wording(self.state).lost(),), Expect.FREE):
+        for say in self.say((self._wording(self.state).lost(),), Expect.FREE):
             yield say
         yield Remember(to_json(replace(self.before, turn=self.state.turn)))
 
     # --- moves ---------------------------------------------------------------------------------------------------
 
-    def _say(self, lines: tuple[str, ...], expect: Expect) -> list[Say]:
+    def say(self, lines: tuple[str, ...], expect: Expect) -> list[Say]:
         self.said.extend(lines)
         return [Say(text, expect, self.state.language) for text in lines]
 
@@ -105,7 +117,7 @@ class _Run:
             if self._may_acknowledge():
                 await asyncio.wait({task}, timeout=ACKNOWLEDGE_AFTER_S)
                 if not task.done():
-                    for event in self._say((view.say.one_moment(),), Expect.FREE):
+                    for event in self.say((view.say.one_moment(),), Expect.FREE):
                         yield event
             self.state = move.absorb(self.state, await task)
         finally:
@@ -117,24 +129,24 @@ class _Run:
     def _may_acknowledge(self) -> bool:
         return not self.said and self.context.conversation.channel.spoken and self.context.turn.kind is TurnKind.WORDS
 
-    async def _last(self, move: Move) -> AsyncIterator[BrainEvent]:
+    async def end(self, move: Move) -> AsyncIterator[BrainEvent]:
         match move:
             case Ask(lines, _, expect, after):
                 self.state = after
-                asked = _asked(self.before, move, (*self.said, *lines), self.context.turn)
-                for event in self._say(lines, expect):
+                asked = self.asked(move, (*self.said, *lines))
+                for event in self.say(lines, expect):
                     yield event
                 yield Remember(to_json(asked))
             case HandOver(lines, reason, card, after):
                 self.state = after
                 await self.tools.file_outcome(Outcome.HANDED_TO_ADMIN)
-                for event in self._say(lines, Expect.NOTHING):
+                for event in self.say(lines, Expect.NOTHING):
                     yield event
                 yield Handoff(self.context.salon.profile.transfer_to, reason, card)
                 yield Remember(to_json(replace(after, handed=True, last_lines=lines)))
             case Finish(lines, outcome, after):
                 self.state = after
-                for event in self._say(lines, Expect.NOTHING):
+                for event in self.say(lines, Expect.NOTHING):
                     yield event
                 if not after.ended:
                     await self.tools.file_outcome(outcome)
@@ -142,6 +154,17 @@ class _Run:
                 yield Remember(to_json(replace(after, outcome=outcome, ended=True, last_lines=lines)))
             case _:
                 raise AssertionError(f"not a last move: {move}")
+
+    def asked(self, move: Ask, lines: tuple[str, ...]) -> DialogueState:
+        """The state to keep once these lines have been said and the question stands."""
+        return _asked(self.before, move, lines, self.context.turn)
+
+    def at(self, view: View, state: DialogueState) -> View:
+        """The same turn seen from another state."""
+        return replace(view, state=state, say=self._wording(state))
+
+    def decide(self, view: View) -> Move:
+        return self._unless_stuck(decide(view), view)
 
     def _unless_stuck(self, move: Move, view: View) -> Move:
         if not isinstance(move, Ask) or self.context.turn.kind is TurnKind.SILENCE:
@@ -250,7 +273,7 @@ def _progress(state: DialogueState) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _load(memory: dict[str, Any]) -> DialogueState:
+def load_state(memory: dict[str, Any]) -> DialogueState:
     if not memory:
         return DialogueState()
     try:
