@@ -1,0 +1,1 @@
+"""The brain that talks with a language model, on the same state, rules and tools as the scripted one."""
