@@ -1,23 +1,41 @@
-"""The catalogue: which speech models exist, where they come from, under which licence. Data is in catalogue.yaml."""
+"""The catalogue: which speech models exist, where they come from, under which licence. Data is in catalogue.yaml.
 
-from dataclasses import dataclass
+An installation may have entries of its own (a model it has trained, a mirror inside a closed network): a file of the
+same form at MODELS_FOLDER/catalogue.yaml. An entry there replaces the shipped one of the same name.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import Annotated
+from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.errors import ConfigurationError, NotFound
+from core.errors import ConfigurationError, InvalidInput, NotFound
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+OWN_CATALOGUE = "catalogue.yaml"
 
 
 class ModelKind(StrEnum):
     RECOGNIZER = "recognizer"
     VOICE = "voice"
+
+
+class EngineKind(StrEnum):
+    """The program that runs a model."""
+
+    FASTER_WHISPER = "faster-whisper"
+    T_ONE = "t-one"
+    VOSK = "vosk"
+    ESPEAK = "espeak"
+    PIPER = "piper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +46,17 @@ class ModelFile:
     size_bytes: int | None
     sha256: str | None
     md5: str | None
+    unpack: bool = False
+    """A zip archive: its content is what the engine reads, in the folder `model` beside it."""
+    index_url: str = ""
+    """A JSON list at the file's home that publishes size and md5 by name (Vosk's model-list.json); empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
     name: str
     kind: ModelKind
-    engine: str
-    """faster-whisper, espeak or piper."""
+    engine: EngineKind
     languages: tuple[str, ...]
     licence: str
     licence_url: str
@@ -44,6 +65,10 @@ class CatalogueEntry:
     """Comes with the product: nothing to download, nothing to remove."""
     realtime_factor: float | None
     files: tuple[ModelFile, ...]
+    commercial: bool = True
+    """False: the licence forbids a business to use it without the authors' permission."""
+    approximate_bytes: int | None = None
+    """Size as its home rounds it, where no exact one is known."""
 
     @property
     def size_bytes(self) -> int | None:
@@ -61,18 +86,21 @@ class _File(_Strict):
     size: int | None = Field(default=None, gt=0)
     sha256: Sha256 | None = None
     md5: Md5 | None = None
+    unpack: bool = False
 
 
 class _Model(_Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     kind: ModelKind
-    engine: str
-    languages: list[str]
+    engine: EngineKind
+    languages: list[str] = Field(min_length=1)
     licence: str
     licence_url: str = ""
+    commercial: bool = True
     note: str = ""
     built_in: bool = False
     realtime_factor: float | None = None
+    approximate_size: int | None = Field(default=None, gt=0)
     host: str = ""
     repository: str = ""
     revision: str = ""
@@ -80,7 +108,8 @@ class _Model(_Strict):
 
 
 class _Catalogue(_Strict):
-    hosts: dict[str, str]
+    hosts: dict[str, str] = {}
+    indexes: dict[str, str] = {}
     models: list[_Model]
 
 
@@ -95,8 +124,17 @@ class Catalogue:
         return cls.parse(source.read_text("utf-8"), "catalogue.yaml", hosts)
 
     @classmethod
+    def of_installation(cls, models_folder: Path) -> "Catalogue":
+        """The shipped catalogue with the entries of the installation, if it has any."""
+        shipped, own = cls.shipped(), models_folder / OWN_CATALOGUE
+        return shipped.with_entries(cls.read(own).entries) if own.exists() else shipped
+
+    @classmethod
     def read(cls, path: Path) -> "Catalogue":
-        return cls.parse(path.read_text("utf-8"), str(path))
+        try:
+            return cls.parse(path.read_text("utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
 
     @classmethod
     def parse(cls, text: str, origin: str, hosts: dict[str, str] | None = None) -> "Catalogue":
@@ -105,19 +143,40 @@ class Catalogue:
         except (ValidationError, yaml.YAMLError) as error:
             raise ConfigurationError(f"{origin} is not a model catalogue: {error}") from error
         patterns = {**content.hosts, **(hosts or {})}
-        return cls(tuple(_entry(model, patterns, origin) for model in content.models))
+        return cls(tuple(_entry(model, patterns, content.indexes, origin) for model in content.models))
+
+    def with_entries(self, entries: Iterable[CatalogueEntry]) -> "Catalogue":
+        """Entries replace those of their name; new ones go to the end."""
+        merged = {entry.name: entry for entry in self.entries} | {entry.name: entry for entry in entries}
+        return Catalogue(tuple(merged.values()))
+
+    def at_mirror(self, mirror: str) -> "Catalogue":
+        """The same files at another server: scheme and host of every address are replaced, a path of the mirror
+        comes before theirs. The checksums stay, so a mirror can withhold but not alter. InvalidInput: no address."""
+        base = urlsplit(mirror)
+        if base.scheme not in ("http", "https") or not base.netloc:
+            raise InvalidInput(f"{mirror!r} is no address of a mirror: give one such as https://mirror.example")
+        return Catalogue(
+            tuple(
+                replace(entry, files=tuple(_moved(file, base.scheme, base.netloc, base.path) for file in entry.files))
+                for entry in self.entries
+            )
+        )
 
     def find(self, name: str) -> CatalogueEntry:
-        for entry in self.entries:
-            if entry.name == name:
-                return entry
-        known = ", ".join(entry.name for entry in self.entries)
-        raise NotFound(f"no model {name} in the catalogue. There are: {known}")
+        known = {entry.name: entry for entry in self.entries}
+        if name in known:
+            return known[name]
+        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        meant = f"Did you mean {' or '.join(close)}? " if close else ""
+        raise NotFound(f"no model {name} in the catalogue. {meant}There are: {', '.join(known)}")
 
 
-def _entry(model: _Model, hosts: dict[str, str], origin: str) -> CatalogueEntry:
+def _entry(model: _Model, hosts: dict[str, str], indexes: dict[str, str], origin: str) -> CatalogueEntry:
     if not model.built_in and model.host not in hosts:
         raise ConfigurationError(f"{origin}: model {model.name} names the host {model.host!r}, which is not declared")
+    if not model.built_in and not model.files:
+        raise ConfigurationError(f"{origin}: model {model.name} has no files")
     files = tuple(
         ModelFile(
             url=hosts[model.host].format(repository=model.repository, revision=model.revision, path=file.path),
@@ -125,6 +184,8 @@ def _entry(model: _Model, hosts: dict[str, str], origin: str) -> CatalogueEntry:
             size_bytes=file.size,
             sha256=file.sha256,
             md5=file.md5,
+            unpack=file.unpack,
+            index_url=indexes.get(model.host, ""),
         )
         for file in model.files
     )
@@ -139,4 +200,13 @@ def _entry(model: _Model, hosts: dict[str, str], origin: str) -> CatalogueEntry:
         built_in=model.built_in,
         realtime_factor=model.realtime_factor,
         files=files,
+        commercial=model.commercial,
+        approximate_bytes=model.approximate_size,
     )
+
+
+def _moved(file: ModelFile, scheme: str, netloc: str, path: str) -> ModelFile:
+    def move(url: str) -> str:
+        return urlunsplit((scheme, netloc, path.rstrip("/") + urlsplit(url).path, "", "")) if url else ""
+
+    return replace(file, url=move(file.url), index_url=move(file.index_url))

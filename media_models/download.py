@@ -6,10 +6,11 @@ know ranges sends the whole file, and the part starts anew.
 """
 
 import contextlib
+import errno
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ATTEMPTS_WITHOUT_PROGRESS = 4
 PAUSES_S = (0.5, 2.0, 5.0)
 _BLOCK_BYTES = 1 << 18
 _SHA256_LETTERS = 64
+_MD5_LETTERS = 32
 
 
 class DamagedFile(AppError):
@@ -31,13 +33,17 @@ class DamagedFile(AppError):
     code = "damaged_file"
 
 
+class DiskFull(AppError):
+    code = "disk_full"
+
+
 class Evidence(StrEnum):
     """What a file was checked against."""
 
     PINNED = "pinned"
     """A checksum in the catalogue."""
     ANNOUNCED = "announced"
-    """The checksum that the server announces for this revision."""
+    """The checksum that the file's home announces: in a header, or in its list of models."""
     FIRST_USE = "first_use"
     """Nobody published one: the checksum was recorded at the first download and holds from then on."""
 
@@ -49,9 +55,23 @@ class Progress:
     total_bytes: int | None
     checking: bool = False
     """The file is complete and its checksum is being computed."""
+    unpacking: bool = False
+    """The file is right, and its content is being written; the bytes are those of the content."""
 
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a file's home says about it, apart from the catalogue."""
+
+    sha256: str | None = None
+    md5: str | None = None
+    size_bytes: int | None = None
+
+
+NOTHING_ANNOUNCED = Announced()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +80,18 @@ class CheckedFile:
     size_bytes: int
     sha256: str
     evidence: Evidence
+    unpacked_bytes: int = 0
+    """Size of the content, for an archive; the archive itself is gone then."""
 
 
 def check_file(
-    path: Path, expected: ModelFile, announced_sha256: str | None, recorded_sha256: str | None, on_progress: OnProgress
+    path: Path, expected: ModelFile, announced: Announced, recorded_sha256: str | None, on_progress: OnProgress
 ) -> CheckedFile:
     """Compares a complete file with every checksum known for it. DamagedFile names both."""
     size = path.stat().st_size
-    if expected.size_bytes is not None and size != expected.size_bytes:
-        raise DamagedFile(f"{path.name} has {size} bytes instead of {expected.size_bytes}", file=path.name)
+    for right in (expected.size_bytes, announced.size_bytes):
+        if right is not None and size != right:
+            raise DamagedFile(f"{path.name} has {size} bytes instead of {right}", file=path.name)
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     done = 0
     with path.open("rb") as file:
@@ -80,7 +103,8 @@ def check_file(
     demands = [
         (expected.sha256, sha256.hexdigest(), Evidence.PINNED),
         (expected.md5, md5.hexdigest(), Evidence.PINNED),
-        (announced_sha256, sha256.hexdigest(), Evidence.ANNOUNCED),
+        (announced.sha256, sha256.hexdigest(), Evidence.ANNOUNCED),
+        (announced.md5, md5.hexdigest(), Evidence.ANNOUNCED),
         (recorded_sha256, sha256.hexdigest(), Evidence.FIRST_USE),
     ]
     evidence = Evidence.FIRST_USE
@@ -100,10 +124,21 @@ class Downloader:
         self._client = client
         self._sleep = sleep
 
-    def fetch(self, file: ModelFile, folder: Path, recorded_sha256: str | None, on_progress: OnProgress) -> CheckedFile:
-        """Leaves the checked file in folder. What was fetched stays for the next try, unless it is damaged."""
+    def fetch(
+        self,
+        file: ModelFile,
+        folder: Path,
+        recorded_sha256: str | None,
+        on_progress: OnProgress,
+        announced: Announced = NOTHING_ANNOUNCED,
+    ) -> CheckedFile:
+        """Leaves the checked file in folder. What was fetched stays for the next try, unless it is damaged.
+
+        announced: what `published` found. Unavailable: the server does not answer or refuses. DiskFull."""
         part = folder / f"{file.name}.part"
-        announced = self._fetch_all(file, part, on_progress)
+        with _told_of_a_full_disk(folder):
+            header_sha256 = self._fetch_all(file, part, on_progress)
+        announced = replace(announced, sha256=header_sha256 or announced.sha256)
         try:
             checked = check_file(part, file, announced, recorded_sha256, on_progress)
         except DamagedFile:
@@ -112,6 +147,25 @@ class Downloader:
         part.replace(folder / file.name)
         self._drop(part)
         return checked
+
+    def published(self, file: ModelFile) -> Announced:
+        """Looks the file up in its home's list of models: JSON objects with url or name, md5 and size (bytes). Nothing
+        is announced where there is no list, it does not answer, or it does not know the file."""
+        if not file.index_url:
+            return NOTHING_ANNOUNCED
+        try:
+            answer = self._client.get(file.index_url, follow_redirects=True)
+            listed = answer.raise_for_status().json()
+        except (httpx.HTTPError, ValueError):
+            return NOTHING_ANNOUNCED
+        for item in listed if isinstance(listed, list) else ():
+            if isinstance(item, dict) and str(item.get("url", "")).rpartition("/")[2] == file.name:
+                md5, size = str(item.get("md5", "")).lower(), item.get("size")
+                return Announced(
+                    md5=md5 if len(md5) == _MD5_LETTERS and _is_hex(md5) else None,
+                    size_bytes=size if isinstance(size, int) and size > 0 else None,
+                )
+        return NOTHING_ANNOUNCED
 
     def _fetch_all(self, file: ModelFile, part: Path, on_progress: OnProgress) -> str | None:
         """Repeats until the part is complete. Returns the checksum that the server announced."""
@@ -130,6 +184,8 @@ class Downloader:
                 self._sleep(PAUSES_S[min(fruitless, len(PAUSES_S) - 1)])
 
     def _fetch_rest(self, file: ModelFile, part: Path, on_progress: OnProgress) -> str | None:
+        if not _may_continue(part, file):
+            self._drop(part)
         have = _size(part)
         with self._client.stream("GET", file.url, headers=_range_headers(part, have), follow_redirects=True) as answer:
             if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -179,15 +235,38 @@ def _etag_path(part: Path) -> Path:
     return part.with_name(part.name + ".etag")
 
 
+def _may_continue(part: Path, file: ModelFile) -> bool:
+    """A part is continued where a mix of two versions would be noticed: by the server (a strong ETag for If-Range), or
+    by a checksum at the end."""
+    return bool(file.sha256 or file.md5 or _strong_etag(part))
+
+
+def _strong_etag(part: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        etag = _etag_path(part).read_text("utf-8")
+        return "" if etag.startswith("W/") else etag
+    return ""
+
+
+@contextlib.contextmanager
+def _told_of_a_full_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull(
+            f"the disk of {folder} is full. What was fetched is kept: make room and run the command again"
+        ) from error
+
+
 def _range_headers(part: Path, have: int) -> dict[str, str]:
     """identity: a compressed answer could not be continued by byte positions."""
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        with contextlib.suppress(FileNotFoundError):
-            etag = _etag_path(part).read_text("utf-8")
-            if etag and not etag.startswith("W/"):
-                headers["If-Range"] = etag
+        if etag := _strong_etag(part):
+            headers["If-Range"] = etag
     return headers
 
 
@@ -204,6 +283,10 @@ def _announced_sha256(answer: httpx.Response) -> str | None:
     """Hugging Face names the SHA-256 of a large file in the redirect to its store."""
     for response in (answer, *answer.history):
         mark = response.headers.get("x-linked-etag", "").strip('"').lower()
-        if len(mark) == _SHA256_LETTERS and all(letter in "0123456789abcdef" for letter in mark):
+        if len(mark) == _SHA256_LETTERS and _is_hex(mark):
             return str(mark)
     return None
+
+
+def _is_hex(text: str) -> bool:
+    return all(letter in "0123456789abcdef" for letter in text)

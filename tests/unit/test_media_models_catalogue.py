@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import ConfigurationError, NotFound
-from media_models.catalogue import Catalogue, ModelKind
+from media_models.catalogue import Catalogue, EngineKind
 from media_models.library import purposes
 
 MINIMAL = """
@@ -22,7 +22,7 @@ def test_the_shipped_catalogue_names_source_licence_and_checksum() -> None:
     for entry in entries:
         assert entry.licence
         assert entry.built_in != bool(entry.files)
-        if entry.kind is ModelKind.RECOGNIZER and not entry.built_in:
+        if entry.engine is EngineKind.FASTER_WHISPER and not entry.built_in:
             weights = next(file for file in entry.files if file.name == "model.bin")
             assert weights.sha256, entry.name
             assert {"config.json", "tokenizer.json"} <= {file.name for file in entry.files}
