@@ -1,11 +1,12 @@
-"""The end of a turn by its words, from the same understanding that the dialogue uses."""
+"""The end of a turn by its words, from the same understanding that the dialogue uses, and by its sound."""
 
 import structlog
 
 from agent.model import Expect, Turn, TurnKind
-from agent.understanding import Context, Intent, Lexicon, Understander
+from agent.understanding import Context, Intent, Lexicon, Understander, Understood
 from core.clock import Clock
-from voice.ports import TurnCompleteness
+from voice import timings
+from voice.ports import Said, TurnCompleteness
 
 log = structlog.get_logger(__name__)
 
@@ -22,21 +23,39 @@ class UnderstoodCompleteness:
         self._clock = clock
 
     def complete(self, text: str, expect: Expect) -> bool:
-        turn = Turn(TurnKind.WORDS, self._clock.now(), text, provisional=True)
-        return self._understander.understand(turn, self._lexicon, Context(expect, self._timezone)).complete
+        return self._understand(text, expect).complete
 
-    def definite(self, text: str, expect: Expect) -> bool:
+    def wait_ms(self, said: Said) -> int:
+        if not said.text:
+            return timings.END_OF_TURN_MS[said.expect]
+        understood = self._understand(said.text, said.expect)
+        return timed_wait_ms(said, understood.complete, is_definite(understood, said.text, said.expect))
+
+    def _understand(self, text: str, expect: Expect) -> Understood:
         turn = Turn(TurnKind.WORDS, self._clock.now(), text, provisional=True)
-        understood = self._understander.understand(turn, self._lexicon, Context(expect, self._timezone))
-        if not understood.complete:
-            return False
-        if Intent.BYE in understood.intents[:2]:
-            return True
-        if expect is Expect.PHONE:
-            return understood.phone is not None
-        if expect is not Expect.YES_NO:
-            return False
-        return len(text.split()) <= 2 and bool(understood.intents) and set(understood.intents) <= _NOTHING_TO_ADD
+        return self._understander.understand(turn, self._lexicon, Context(expect, self._timezone))
+
+
+def is_definite(understood: Understood, text: str, expect: Expect) -> bool:
+    """True when nothing sensible can follow: a bare yes or no to a question, a whole phone number, a goodbye."""
+    if not understood.complete:
+        return False
+    if Intent.BYE in understood.intents[:2]:
+        return True
+    if expect is Expect.PHONE:
+        return understood.phone is not None
+    if expect is not Expect.YES_NO:
+        return False
+    return len(text.split()) <= 2 and bool(understood.intents) and set(understood.intents) <= _NOTHING_TO_ADD
+
+
+def timed_wait_ms(said: Said, complete: bool, definite: bool) -> int:
+    """By timers alone: what was asked, longer when the words break off, shorter when nothing can follow."""
+    wait_ms = timings.END_OF_TURN_MS[said.expect]
+    if not complete:
+        doubtful = said.confidence < timings.DOUBTFUL_CONFIDENCE
+        return wait_ms + (timings.UNFINISHED_DOUBTFUL_EXTRA_MS if doubtful else timings.UNFINISHED_EXTRA_MS)
+    return min(wait_ms, timings.DEFINITE_MS) if definite else wait_ms
 
 
 class PatientCompleteness:
@@ -45,8 +64,8 @@ class PatientCompleteness:
     def complete(self, text: str, expect: Expect) -> bool:
         return True
 
-    def definite(self, text: str, expect: Expect) -> bool:
-        return False
+    def wait_ms(self, said: Said) -> int:
+        return timings.END_OF_TURN_MS[said.expect]
 
 
 class SafeCompleteness:
@@ -62,9 +81,9 @@ class SafeCompleteness:
             log.warning("voice.completeness_failed", fault=type(fault).__name__)
             return True
 
-    def definite(self, text: str, expect: Expect) -> bool:
+    def wait_ms(self, said: Said) -> int:
         try:
-            return self._inner.definite(text, expect)
+            return self._inner.wait_ms(said)
         except Exception as fault:
             log.warning("voice.completeness_failed", fault=type(fault).__name__)
-            return False
+            return timings.END_OF_TURN_MS[said.expect]

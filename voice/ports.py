@@ -12,6 +12,7 @@ from typing import Protocol
 from agent.model import Conversation, Expect
 from core.ids import CallId
 from core.tenancy import CompanyScope
+from voice.end_of_turn.prosody import Prosody
 
 FRAME_MS = 20
 
@@ -116,15 +117,29 @@ class CallHandler(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is known of the open turn when the caller has fallen silent."""
+
+    text: str
+    confidence: float
+    """Of the text, 0 to 1."""
+    expect: Expect
+    prosody: Prosody | None = None
+    """None: not measured."""
+    pauses: int = 0
+    """Hesitations earlier in this turn: who has stopped to think does so again."""
+
+
 class TurnCompleteness(Protocol):
-    """What the words tell about the end of a turn: the text side of turn-taking, one object per language."""
+    """What words and voice tell about the end of a turn: one object per company."""
 
     def complete(self, text: str, expect: Expect) -> bool:
-        """False when the words break off: «я хочу», «на», «ну…», an open number. Below 5 ms."""
+        """False when the words break off: «я хочу», «на», «ну…», an open number: nothing to answer yet. Below 5 ms."""
         ...
 
-    def definite(self, text: str, expect: Expect) -> bool:
-        """True when nothing sensible can follow: a bare yes or no to a question, a whole phone number."""
+    def wait_ms(self, said: Said) -> int:
+        """The silence, counted from the last voiced frame, after which the turn is over. Below 5 ms."""
         ...
 
 

@@ -117,6 +117,7 @@ class CallSession:
         self._turns = TurnTaking(
             call=self,
             completeness=SafeCompleteness(line.completeness),
+            rate_hz=rate_hz,
             listener=self._listener,
             answering=self._answering,
             speaker=self._speaker,

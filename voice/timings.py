@@ -161,5 +161,8 @@ CONTINUES_MS = 400
 """Speech that begins this soon after the agent's first sound is no reaction to it: the caller was not finished, and
 both parts are one turn."""
 
+HESITATION_MS = 250
+"""A pause of this length inside a turn is a hesitation; fluent speech has gaps up to here."""
+
 STABLE_SILENCE_MS = 40
 """Silence after which a stable, complete partial is worth beginning the reply, before the final decode."""

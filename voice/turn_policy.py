@@ -1,8 +1,7 @@
 """When a caller's turn begins, pauses and ends. Pure: 20 ms verdicts of the detector and texts in, signals out.
 
-The silence that ends a turn depends on what was asked (timings.END_OF_TURN_MS) and on the words so far: words that
-break off buy time, words to which nothing can be added are answered sooner. A turn always ends: by silence, by the
-longest turn, or as noise when no word came out of it.
+How much silence ends a turn is asked once for each pause, when its words are known: of the words, the voice and what
+was asked (end_of_turn). A turn always ends: by silence, by the longest turn, or as noise when no word came out of it.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,8 @@ from enum import Enum, auto
 
 from agent.model import Expect
 from voice import timings
-from voice.ports import FRAME_MS
+from voice.end_of_turn.prosody import Prosody
+from voice.ports import FRAME_MS, Said
 
 _OPEN_WINDOW_MS = 100
 
@@ -45,16 +45,19 @@ class OpenTurn:
     forced: bool = False
     """Closed by a limit, not by the caller's silence."""
     had_words: bool = False
+    prosody: Prosody | None = None
+    """Of the speech before the present pause; measured once a pause."""
+    pauses: int = 0
+    """Hesitations so far."""
+    wait_ms: int | None = None
+    """Silence that ends it, as far as the words tell; None: to be asked."""
 
 
 class TurnPolicy:
-    def __init__(
-        self,
-        complete: Callable[[str, Expect], bool],
-        definite: Callable[[str, Expect], bool],
-    ) -> None:
-        self._complete = complete
-        self._definite = definite
+    def __init__(self, wait_ms: Callable[[Said], int], prosody: Callable[[], Prosody | None] = lambda: None) -> None:
+        """wait_ms: the silence that ends a turn. prosody: of the newest audio."""
+        self._wait_for = wait_ms
+        self._prosody = prosody
         self.expect = Expect.FREE
         self.turn: OpenTurn | None = None
         """The open turn; None while the caller is quiet."""
@@ -63,7 +66,6 @@ class TurnPolicy:
         self._run_ms = 0
         """Leaky count of speech: up with speech, down with silence."""
         self._run_onset_ms = 0
-        self._wait_ms = timings.END_OF_TURN_MS[Expect.FREE]
         self._now_ms = 0
 
     @property
@@ -101,29 +103,25 @@ class TurnPolicy:
         turn.text, turn.confidence = text, confidence
         turn.known_to_ms = upto_ms
         turn.had_words = turn.had_words or bool(text)
-        self._wait_ms = self._silence_needed(text, confidence)
+        turn.wait_ms = None
 
     def asks(self, expect: Expect) -> None:
         """The agent has said something that expects this kind of answer."""
         self.expect = expect
         if self.turn:
-            self._wait_ms = self._silence_needed(self.turn.text, self.turn.confidence)
+            self.turn.wait_ms = None
 
     def drop(self) -> None:
         """Forget the open turn: it was no turn."""
         self.turn = None
         self._run_ms = 0
 
-    def _silence_needed(self, text: str, confidence: float = 1.0) -> int:
-        wait_ms = timings.END_OF_TURN_MS[self.expect]
-        if not text:
-            return wait_ms
-        if not self._complete(text, self.expect):
-            doubtful = confidence < timings.DOUBTFUL_CONFIDENCE
-            return wait_ms + (timings.UNFINISHED_DOUBTFUL_EXTRA_MS if doubtful else timings.UNFINISHED_EXTRA_MS)
-        if self._definite(text, self.expect):
-            return min(wait_ms, timings.DEFINITE_MS)
-        return wait_ms
+    def _silence_needed(self, turn: OpenTurn) -> int:
+        if turn.wait_ms is None:
+            if turn.prosody is None:
+                turn.prosody = self._prosody()
+            turn.wait_ms = self._wait_for(Said(turn.text, turn.confidence, self.expect, turn.prosody, turn.pauses))
+        return turn.wait_ms
 
     def _while_quiet(self, speech: bool, end_ms: int, proven_ms: int) -> Signal:
         if not speech:
@@ -136,7 +134,6 @@ class TurnPolicy:
             return Signal.NONE
         onset_ms = max(self._run_onset_ms, end_ms - timings.SPEECH_START_MS - _OPEN_WINDOW_MS)
         self.turn = OpenTurn(onset_ms=onset_ms, last_speech_ms=end_ms, voiced_ms=self._run_ms)
-        self._wait_ms = self._silence_needed("")
         return Signal.OPENED
 
     def _speech_in_turn(self, turn: OpenTurn, end_ms: int, proven_ms: int) -> Signal:
@@ -146,13 +143,16 @@ class TurnPolicy:
             return self._check(turn)
         self._run_ms += FRAME_MS + proven_ms
         if self._run_ms < timings.RESUME_SPEECH_MS:
-            return self._check(turn)
-        turn.hushed = False
+            # A voice may just be coming back: the turn does not end in this very frame.
+            return self._check(turn, may_end=False)
+        if self._now_ms - self._run_ms - turn.last_speech_ms >= timings.HESITATION_MS:
+            turn.pauses += 1
+        turn.hushed, turn.prosody, turn.wait_ms = False, None, None
         turn.voiced_ms += self._run_ms
         turn.last_speech_ms = max(turn.last_speech_ms, end_ms)
         return Signal.RESUMED
 
-    def _check(self, turn: OpenTurn) -> Signal:
+    def _check(self, turn: OpenTurn, *, may_end: bool = True) -> Signal:
         silence_ms = self._now_ms - turn.last_speech_ms
         open_ms = self._now_ms - turn.onset_ms
         too_long = open_ms >= timings.MAX_TURN_MS or silence_ms >= timings.MAX_SILENCE_IN_TURN_MS
@@ -164,7 +164,8 @@ class TurnPolicy:
             turn.hushed = True
             self._run_ms = 0
             return Signal.HUSHED
-        if turn.hushed and silence_ms >= self._wait_ms and turn.known_to_ms >= turn.last_speech_ms:
+        known = turn.hushed and turn.known_to_ms >= turn.last_speech_ms
+        if known and may_end and silence_ms >= self._silence_needed(turn):
             return self._end(turn)
         return Signal.NONE
 

@@ -10,6 +10,7 @@ from voice import timings
 from voice.answering import Answering
 from voice.barge_in import AgentVoice, BargeInPolicy, Move, is_backchannel, words_of
 from voice.call_log import CallLog
+from voice.end_of_turn.prosody import ProsodyTracker
 from voice.exchange import TurnTimes
 from voice.heard import says_the_same
 from voice.idle import IdlePolicy
@@ -43,6 +44,7 @@ class TurnTaking:
         *,
         call: CallEvents,
         completeness: TurnCompleteness,
+        rate_hz: int,
         listener: Listener,
         answering: Answering,
         speaker: Speaker,
@@ -52,7 +54,8 @@ class TurnTaking:
         now_ms: Callable[[], int],
         now: Callable[[], datetime],
     ) -> None:
-        self.policy = TurnPolicy(completeness.complete, completeness.definite)
+        self._prosody = ProsodyTracker(rate_hz)
+        self.policy = TurnPolicy(completeness.wait_ms, self._prosody.read)
         self._call = call
         self._completeness = completeness
         self._listener = listener
@@ -78,6 +81,7 @@ class TurnTaking:
 
     def frame(self, pcm: bytes, speech: bool, end_ms: int, *, proven_ms: int = 0, trailing: bool = False) -> None:
         """As TurnPolicy.frame."""
+        self._prosody.feed(pcm)
         signal = self.policy.frame(speech, end_ms, proven_ms=proven_ms, trailing=trailing)
         turn = self.policy.turn
         if self._hearing is not None and turn is not None:

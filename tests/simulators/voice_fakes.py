@@ -20,6 +20,7 @@ from core.timeline import EventKind, TimelineEvent
 from crm.model import Outcome
 from media_models.ports import Detection, Transcript
 from tests.simulators.virtual_time import VirtualClock, run_virtual
+from voice.completeness import timed_wait_ms
 from voice.phrases import RUSSIAN
 from voice.ports import (
     AudioIn,
@@ -32,6 +33,7 @@ from voice.ports import (
     HungUp,
     LegEvent,
     MarkReached,
+    Said,
 )
 from voice.service import ConversationHandler
 from voice.session import Engines
@@ -478,8 +480,9 @@ class WordCompleteness:
         words = text.lower().replace("…", "").split()
         return not words or words[-1] not in self.OPEN
 
-    def definite(self, text: str, expect: Expect) -> bool:
-        return expect is Expect.YES_NO and text.lower() in ("да", "нет")
+    def wait_ms(self, said: Said) -> int:
+        definite = said.expect is Expect.YES_NO and said.text.lower() in ("да", "нет")
+        return timed_wait_ms(said, self.complete(said.text, said.expect), definite)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from agent.model import Expect
 from agent.understanding import Lexicon
 from core.clock import FrozenClock
 from tests.simulators.virtual_time import START
-from voice.completeness import UnderstoodCompleteness
+from voice.completeness import UnderstoodCompleteness, is_definite
 
 
 @pytest.fixture(scope="module")
@@ -49,4 +49,5 @@ def test_words_that_break_off(words: UnderstoodCompleteness, text: str, expect: 
 def test_words_to_which_nothing_can_be_added(
     words: UnderstoodCompleteness, text: str, expect: Expect, definite: bool
 ) -> None:
-    assert words.definite(text, expect) is definite
+    understood = words._understand(text, expect)
+    assert is_definite(understood, text, expect) is definite

@@ -15,6 +15,7 @@ from crm.model import Outcome
 from tests.simulators.virtual_time import VirtualClock, run_virtual
 from tests.simulators.voice_fakes import Call, FakeLeg, Step, answers, place
 from voice import timings
+from voice.ports import Said
 
 LONG = Say("Мужская стрижка стоит тысячу пятьсот рублей. Ближайшее время завтра в двенадцать у Инны Лебедевой.")
 SHORT = Say("Хорошо, записала вас.")
@@ -377,7 +378,7 @@ def test_a_fault_in_understanding_costs_patience_not_the_call() -> None:
         def complete(self, text: str, expect: Expect) -> bool:
             raise ZeroDivisionError
 
-        def definite(self, text: str, expect: Expect) -> bool:
+        def wait_ms(self, said: Said) -> int:
             raise ZeroDivisionError
 
     def script(call: Call) -> None:

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from agent.model import Expect
 from voice import timings
+from voice.completeness import timed_wait_ms
 from voice.turn_policy import Signal, TurnPolicy
 
 
 def make(complete: bool = True, definite: bool = False) -> TurnPolicy:
-    return TurnPolicy(lambda text, expect: complete, lambda text, expect: definite)
+    return TurnPolicy(lambda said: timed_wait_ms(said, complete or not said.text, definite and bool(said.text)))
 
 
 def run(
