@@ -16,6 +16,7 @@ from agent.language.understander import RuleUnderstander
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
+from app.crm import open_crm
 from app.message_delivery import register_delivery
 from app.metrics_share import share_metrics
 from core.api_keys import ApiKeys
@@ -34,7 +35,7 @@ from core.telemetry import watch_loop_lag
 from core.timeline_reader import DatabaseTimelineReader
 from core.timeline_store import DatabaseTimeline
 from crm.booking_desk import Desk
-from crm.journal.service import Journal
+from crm.ports import Crm
 from crm.salon_book import DatabaseSalonBook
 
 log = structlog.get_logger(__name__)
@@ -105,7 +106,8 @@ async def open_runtime(settings: Settings, process: str) -> AsyncIterator[Runtim
 class SalonTools:
     """The CRM side of a company, and the agent on top of it."""
 
-    crm: Journal
+    crm: Crm
+    """Of every company: its own CRM, or the built-in journal."""
     desk: Desk
     book: DatabaseSalonBook
     understander: RuleUnderstander
@@ -114,13 +116,20 @@ class SalonTools:
 
 @contextlib.asynccontextmanager
 async def build_salon(runtime: Runtime, clock: Clock) -> AsyncIterator[SalonTools]:
-    """The journal, the booking desk and the scripted agent. Leaving the block waits for writes under way."""
-    journal = Journal(runtime.database, clock)
+    """The CRMs, the booking desk and the scripted agent. Leaving the block waits for writes under way."""
+    async with open_crm(
+        runtime.settings, runtime.secrets, runtime.database, runtime.redis, clock, runtime.metrics
+    ) as side, _salon_on(runtime, side.router, clock) as salon:
+        yield salon
+
+
+@contextlib.asynccontextmanager
+async def _salon_on(runtime: Runtime, crm: Crm, clock: Clock) -> AsyncIterator[SalonTools]:
     book = DatabaseSalonBook(runtime.database, clock, runtime.outbox)
-    desk = Desk(runtime.database, journal, book, clock)
+    desk = Desk(runtime.database, crm, book, clock)
     understander = RuleUnderstander()
     agent = BookingAgent(
-        crm=journal,
+        crm=crm,
         desk=desk,
         book=book,
         clock=clock,
@@ -128,7 +137,7 @@ async def build_salon(runtime: Runtime, clock: Clock) -> AsyncIterator[SalonTool
         spoken_form=to_speech,
     )
     try:
-        yield SalonTools(journal, desk, book, understander, agent)
+        yield SalonTools(crm, desk, book, understander, agent)
     finally:
         await agent.close()
         await desk.close()

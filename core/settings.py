@@ -117,6 +117,12 @@ class Settings(BaseSettings):
         False, description="Write personal data (keys that begin with pii_, texts of errors) to the log. Only to debug."
     )
 
+    outbound_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts, addresses or networks of our own network that a company's CRM address may point to, "
+        "separated by commas (a 1C server in the office, a simulator on 127.0.0.1). Others are refused.",
+    )
+
     brains: int = Field(1, ge=1, le=64, description="Processes that hold conversations.")
     max_calls: int = Field(100, ge=1, le=1000, description="Calls at once; further ones hear busy.")
     drain_timeout_s: float = Field(
@@ -141,7 +147,7 @@ class Settings(BaseSettings):
     default_timezone: str = Field("Europe/Moscow", description="Time zone of a company that names none.")
     metrics_enabled: bool = Field(True, description="Answer Prometheus at /metrics.")
 
-    @field_validator("secret_keys", "sip_networks", mode="before")
+    @field_validator("secret_keys", "sip_networks", "outbound_private_hosts", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

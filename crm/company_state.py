@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from core.companies import Companies
 from core.database import Connection, Database
 from core.tenancy import CompanyScope
+from crm.catalogue import Catalogue
 from crm.journal import repository
-from crm.journal.model import Catalogue
 from crm.profile import profile_to_json
 from crm.schedule import DayHours
 

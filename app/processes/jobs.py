@@ -5,12 +5,13 @@ import asyncio
 import structlog
 
 from app.bootstrap import Runtime, job_worker, open_runtime
+from app.crm import open_crm
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
 from core.errors import AppError
 from core.settings import Settings
+from core.tenancy import CompanyScope
 from crm.booking_desk import Desk
-from crm.journal.service import Journal
 from crm.salon_book import DatabaseSalonBook
 from voice.recording.finish import repair_folder
 
@@ -41,16 +42,28 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
 async def _settle_bookings(runtime: Runtime) -> None:
     """Frees lapsed holds and looks up writes whose end is unknown, for every company, again and again."""
     book = DatabaseSalonBook(runtime.database, runtime.clock, runtime.outbox)
-    desk = Desk(runtime.database, Journal(runtime.database, runtime.clock), book, runtime.clock)
-    while True:
-        try:
+    async with open_crm(
+        runtime.settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics
+    ) as side:
+        desk = Desk(runtime.database, side.router, book, runtime.clock)
+        while True:
             unknown = 0
-            for company in await runtime.companies.all():
-                unknown += (await desk.sweep(company.scope)).still_unknown
-            runtime.metrics.booking_unknown.set(unknown)
-        except AppError as error:
-            log.warning("sweep_failed", code=error.code)
-        await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                for company in await runtime.companies.all():
+                    unknown += await _swept(desk, company.scope)
+                runtime.metrics.booking_unknown.set(unknown)
+            except AppError as error:
+                log.warning("sweep_failed", code=error.code)
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+
+async def _swept(desk: Desk, scope: CompanyScope) -> int:
+    """One company's unknown writes after a look at them. Its CRM being down is no reason to leave out the others."""
+    try:
+        return (await desk.sweep(scope)).still_unknown
+    except AppError as error:
+        log.warning("sweep_of_a_company_failed", code=error.code)
+        return 0
 
 
 async def _finish_recordings(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from core.errors import NotFound
 from core.money import Money
 from core.phone import Phone
 from core.tenancy import CompanyScope
-from crm.journal.model import Accepted, Catalogue
+from crm.catalogue import Accepted, Catalogue
 from crm.model import (
     Booking,
     BookingId,

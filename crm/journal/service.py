@@ -14,8 +14,8 @@ from core.database import Connection, Database
 from core.errors import InvalidInput, Unavailable
 from core.phone import Phone
 from core.tenancy import CompanyScope
+from crm.catalogue import Accepted, Catalogue, accept_part, best_match, check_order
 from crm.journal import repository
-from crm.journal.model import Accepted, Catalogue, accept_part, best_match, check_order
 from crm.model import (
     ACTIVE_STATUSES,
     Booking,

@@ -346,6 +346,49 @@ comment on function claim_booking_intent is
     'Lock, free lapsed holds, look, hold. Called by itself, so that a lock is free before the answer travels back.';
 """
 
+_CONNECTIONS = """
+create table crm_connections (
+    company_id    uuid primary key references companies on delete cascade,
+    vendor        text not null check (vendor <> ''),
+    settings      jsonb not null default '{}',
+    secret_names  text[] not null default '{}',
+    hook_hash     text not null unique,
+    capabilities  jsonb,
+    problem       text not null default '',
+    remedy        text not null default '',
+    checked_at    timestamptz,
+    lease_until   timestamptz,
+    cursor        text not null default '',
+    polled_at     timestamptz,
+    created_at    timestamptz not null default now(),
+    updated_at    timestamptz not null default now()
+);
+comment on table crm_connections is 'The outside CRM of a company; a company without a row keeps the built-in journal.';
+comment on column crm_connections.hook_hash is 'SHA-256 of the secret in the address that the vendor calls.';
+comment on column crm_connections.lease_until is 'While it lies ahead, one process renews the OAuth tokens.';
+
+create table crm_links (
+    company_id  uuid not null references companies on delete cascade,
+    vendor      text not null,
+    kind        text not null,
+    key         text not null,
+    data        jsonb not null,
+    updated_at  timestamptz not null default now(),
+    primary key (company_id, vendor, kind, key)
+);
+create index crm_links_data on crm_links using gin (data jsonb_path_ops);
+comment on table crm_links is 'What an adapter must remember beside the CRM: which master a booking has.';
+
+create table crm_copies (
+    company_id  uuid not null references companies on delete cascade,
+    kind        text not null,
+    data        jsonb not null,
+    fetched_at  timestamptz not null,
+    primary key (company_id, kind)
+);
+comment on table crm_copies is 'The last good answer of a CRM about services, staff and abilities, with its age.';
+"""
+
 TABLES = (
     "salon_profiles",
     "journal_services",
@@ -363,14 +406,17 @@ TABLES = (
     "client_messages",
     "booking_intents",
     "booking_holds",
+    "crm_connections",
+    "crm_links",
+    "crm_copies",
 )
 
 
 def upgrade() -> None:
-    for script in (_JOURNAL, _BESIDE, _INTENTS):
+    for script in (_JOURNAL, _BESIDE, _INTENTS, _CONNECTIONS):
         run_sql(op, script)
     for table in TABLES:
-        enable_company_rls(op, table)
+        enable_company_rls(op, table, lookup_column="hook_hash" if table == "crm_connections" else None)
     run_sql(op, _CLAIM)
 
 

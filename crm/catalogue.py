@@ -1,4 +1,7 @@
-"""What the journal knows about a salon, and the rules by which it accepts a visit. Pure."""
+"""What we know about a salon whose time we keep, and the rules by which a visit is accepted. Pure.
+
+The journal keeps time this way, and so do CRMs that know no working hours.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""What the adapters of outside CRMs share: HTTP, tokens, our own schedule, links. Knows no vendor."""
