@@ -1,0 +1,140 @@
+"""Adapter × simulator pairs for the contract suite: every vendor whose simulator exists is taken up by its name."""
+
+import contextlib
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from core.clock import FrozenClock
+from core.egress import EgressGuard, guarded_client
+from core.ids import CompanyId
+from core.phone import Phone
+from core.rate_limits import RateLimiter
+from core.tenancy import CompanyScope
+from crm.catalogue import Catalogue
+from crm.company_yaml import CompanyFile
+from crm.model import Booking, Client, Plan, ServiceId, SlotQuery, StaffId, VisitDraft, VisitPart, Written
+from crm.vendor.adapter import AdapterTools, Connection, Vendor, VendorCrm
+from crm.vendor.http import Timings
+from crm.vendor.registry import NAMES, vendor
+from crm.vendor.storage import MemoryLinks, MemoryTokens
+from tests.simulators.vendor.crm import CrmSimulator, fixture
+from tests.simulators.vendor.serving import served
+
+PATIENT = Timings(deadline_s=3.0, write_deadline_s=4.0, first_pause_s=0.05)
+"""For a slow machine under tests; the product's own are shorter."""
+
+
+def arranged_vendors() -> list[str]:
+    """Vendors that have both an adapter and a simulator."""
+    return [
+        name
+        for name in NAMES
+        if importlib.util.find_spec(f"crm.adapters.{name}") and importlib.util.find_spec(f"tests.simulators.{name}")
+    ]
+
+
+@dataclass
+class OurCatalogue:
+    """The company's own catalogue without a database."""
+
+    file: CompanyFile
+
+    async def catalogue(self, scope: CompanyScope) -> Catalogue:
+        return Catalogue(
+            self.file.profile,
+            {service.id: service for service in self.file.services},
+            {member.id: member for member in self.file.staff},
+            {schedule.staff_id: schedule for schedule in self.file.schedules},
+        )
+
+
+@dataclass
+class Arranged:
+    """One adapter before its simulator, both with the demo salon at the fixture's moment."""
+
+    vendor: Vendor
+    crm: VendorCrm
+    sim: CrmSimulator
+    scope: CompanyScope
+    clock: FrozenClock
+    file: CompanyFile
+    url: str
+    connection: Connection
+    tools: AdapterTools
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.file.zone
+
+    def another(self, **secrets: str) -> VendorCrm:
+        """A second adapter of the same account: another process, or (with other secrets) a wrong key."""
+        connection = replace(self.connection, secrets={**self.connection.secrets, **secrets})
+        tools = replace(self.tools, tokens=MemoryTokens()) if secrets else self.tools
+        return self.vendor.build(connection, tools)
+
+    async def plans(self, service: str, staff: str = "", *, day: date, **more: Any) -> list[Plan]:
+        masters = (StaffId(self.sim.staff_id(staff)),) if staff else ()
+        part = VisitPart(tuple(ServiceId(self.sim.service_id(s)) for s in service.split("+")), masters)
+        return list(await self.crm.slots(self.scope, SlotQuery((part,), day, day, limit=500, **more)))
+
+    async def plan_at(self, service: str, staff: str, start: datetime) -> Plan:
+        plans = await self.plans(service, staff, day=start.date())
+        found = [plan for plan in plans if plan.start == start]
+        assert found, f"{service} at {staff} {start}: offered are {[f'{p.start:%H:%M}' for p in plans]}"
+        return found[0]
+
+    def at(self, day: date, hour: int, minute: int = 0) -> datetime:
+        return datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone)
+
+    async def someone(self, name: str = "Вероника Тест", phone: str = "+79000000301") -> Client:
+        return await self.crm.find_or_create_client(self.scope, name, Phone(phone))
+
+    async def draft(self, service: str, staff: str, start: datetime, **more: Any) -> VisitDraft:
+        client = await self.someone()
+        return VisitDraft(client.id, await self.plan_at(service, staff, start), staff_locked=True, **more)
+
+    async def booked(self, service: str, staff: str, start: datetime, marker: str = "") -> Booking:
+        draft = await self.draft(service, staff, start)
+        result = await self.crm.book(self.scope, draft, marker or new_marker())
+        assert isinstance(result, Written), result
+        (booking,) = result.bookings
+        return booking
+
+
+def new_marker() -> str:
+    return uuid4().hex[:10]
+
+
+@contextlib.asynccontextmanager
+async def arrange(name: str, timings: Timings = PATIENT, file: CompanyFile | None = None) -> AsyncIterator[Arranged]:
+    """The adapter connected to a fresh simulator on a loopback port."""
+    file = file or fixture()
+    assert file.now is not None
+    clock = FrozenClock(file.now + timedelta(0))
+    found = vendor(name)
+    module = importlib.import_module(f"tests.simulators.{name}")
+    sim: CrmSimulator = module.SIMULATOR.make(file, clock.now)
+    guard = EgressGuard(["127.0.0.1"])
+    async with served(sim.app) as url, guarded_client(guard) as http:
+        settings, secrets = sim.settings(url)
+        connection = Connection(name, settings, secrets)
+        tools = AdapterTools(
+            http=http,
+            limiter=RateLimiter(None),
+            clock=clock,
+            catalogue=OurCatalogue(file),
+            tokens=MemoryTokens(),
+            links=MemoryLinks(),
+            guard=guard,
+            timings=timings,
+        )
+        scope = CompanyScope(CompanyId(uuid4()))
+        yield Arranged(found, found.build(connection, tools), sim, scope, clock, file, url, connection, tools)
+        await sim.faults.settled()
