@@ -18,6 +18,7 @@ from media_models.adapters.stub import (
     StubSynthesizer,
     StubSynthesizerOptions,
 )
+from media_models.catalogue import EngineKind
 from media_models.library import ModelLibrary
 from media_models.phrase_cache import CachedSynthesizer
 from media_models.ports import Recognizer, SpeechDetector, Synthesizer
@@ -113,16 +114,50 @@ def embedded_recognizer_folder() -> Path:
     return Path(str(resources.files("media_models") / "embedded" / "recognizer_ru"))
 
 
+def engine_of_folder(folder: Path) -> EngineKind:
+    """Which program reads a recogniser's folder, by what lies in it; Whisper's complains best about an empty one."""
+    if (folder / "model.onnx").is_file():
+        return EngineKind.T_ONE
+    return EngineKind.VOSK if (folder / "am" / "final.mdl").is_file() else EngineKind.FASTER_WHISPER
+
+
+def build_recognizer(
+    engine: EngineKind, folder: Path, name: str = "", device: str = "cpu", compute_type: str = "default"
+) -> Recognizer:
+    """name: what an engine calls itself whose model does not say. ConfigurationError: no such model, or the package
+    that the engine needs is not installed."""
+    if engine is EngineKind.T_ONE:
+        from media_models.adapters.t_one import TOneRecognizer
+
+        return TOneRecognizer(folder, device)
+    if engine is EngineKind.VOSK:
+        from media_models.adapters.vosk import VoskRecognizer
+
+        return VoskRecognizer(folder, name)
+    if engine is EngineKind.FASTER_WHISPER:
+        return FasterWhisperRecognizer(folder, device, compute_type)
+    raise ConfigurationError(f"the engine {engine} is no recogniser")
+
+
+def build_voice(folder: Path, options: PiperOptions) -> Synthesizer:
+    """The Piper voice in a folder. ConfigurationError: there is none."""
+    models = sorted(folder.glob("*.onnx"))
+    if not models:
+        raise ConfigurationError(f"no Piper voice in {folder}. Get one with: ai-admin models get <voice>")
+    return PiperSynthesizer(models[0], options)
+
+
 def _recognizer(settings: EngineSettings, library: ModelLibrary, notices: list[str]) -> Recognizer:
     chosen = library.selected("recognizer")
     if settings.recognizer:
         folder = Path(settings.recognizer)
+        engine, name = engine_of_folder(folder), folder.name
     elif chosen is not None and chosen.folder is not None:
-        folder = chosen.folder
+        folder, engine, name = chosen.folder, chosen.entry.engine, chosen.entry.name
     else:
-        folder = embedded_recognizer_folder()
-    recognizer = FasterWhisperRecognizer(folder, settings.device, settings.compute_type)
-    if recognizer.profile.stand_in:
+        folder, engine, name = embedded_recognizer_folder(), EngineKind.FASTER_WHISPER, ""
+    recognizer = build_recognizer(engine, folder, name, settings.device, settings.compute_type)
+    if isinstance(recognizer, FasterWhisperRecognizer) and recognizer.profile.stand_in:
         notices.append(
             "Распознавание речи: встроенная модель. Она обучена только на синтетических голосах и живых людей понимает "
             f"плохо. Настоящая модель: ai-admin models get {BETTER_RECOGNIZER} && "
@@ -141,7 +176,7 @@ def _synthesizer(
     for language in ("ru", "en"):
         chosen = library.selected(f"voice.{language}")
         if language not in voices and chosen is not None and chosen.folder is not None:
-            voices[language] = PiperSynthesizer(next(iter(sorted(chosen.folder.glob("*.onnx")))), options)
+            voices[language] = build_voice(chosen.folder, options)
     if "ru" not in voices:
         notices.append(
             "Голос: espeak-ng, разборчивый, но механический. Живой голос: "

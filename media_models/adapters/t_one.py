@@ -82,10 +82,9 @@ class TOneModel:
         options.inter_op_num_threads = 1
         # A pool that spins between chunks burns the cores that the calls need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = _providers(device)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=_providers(device))
-        except ConfigurationError:
-            raise
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ConfigurationError(
                 f"the speech model {path} cannot be loaded on {device}: {type(error).__name__}. "

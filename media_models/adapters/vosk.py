@@ -10,6 +10,7 @@ menu, not a caller who says what she likes; and models with a static graph (the 
 """
 
 import importlib
+import itertools
 import json
 import math
 import re
@@ -22,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ConfigurationError, Unavailable
-from media_models.agreement import LocalAgreement
 from media_models.catalogue import EngineKind
 from media_models.incremental import Hypothesis, IncrementalRecognizer
 from media_models.optional import missing_package, package_needed
@@ -72,7 +72,8 @@ class VoskDecoder:
         """Finished ones: they do not change any more."""
         self._log_confidence = 0.0
         self._words = 0
-        self._agreement = LocalAgreement()
+        self._previous: list[str] = []
+        """Words of the partial result before."""
 
     def accept(self, samples: NDArray[np.int16]) -> None:
         try:
@@ -86,7 +87,7 @@ class VoskDecoder:
         under_way = _clean(json.loads(self._recognizer.PartialResult()).get("partial", ""))
         kept = " ".join(self._utterances)
         text = " ".join(part for part in (kept, under_way) if part)
-        stable = max(len(kept), self._agreement.update(text))
+        stable = max(len(kept), self._agreed_chars(text.split()))
         return Hypothesis(text, stable, self._confidence() if text else 0.0)
 
     def final(self) -> Hypothesis:
@@ -95,6 +96,13 @@ class VoskDecoder:
         self._keep(json.loads(self._recognizer.FinalResult()))
         text = " ".join(self._utterances)
         return Hypothesis(text, len(text), self._confidence() if text else 0.0)
+
+    def _agreed_chars(self, words: list[str]) -> int:
+        """How much of the text the partial result before had too: Kaldi's newest words still change."""
+        pairs = zip(self._previous, words, strict=False)
+        agreed = [word for word, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
+        self._previous = words
+        return len(" ".join(agreed))
 
     def _keep(self, result: dict[str, Any]) -> None:
         text = _clean(result.get("text", ""))

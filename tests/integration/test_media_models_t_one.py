@@ -1,0 +1,170 @@
+"""T-one on a graph of its interface: state from chunk to chunk, greedy CTC, what is stable, what goes wrong."""
+
+import asyncio
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from core.errors import ConfigurationError
+from media_models.adapters.t_one import LABELS, RATE_HZ, GreedyText, TOneDecoder, TOneModel, TOneRecognizer
+from tests.t_one_graph import CERTAIN, STATE_SIZE, SYMBOLS, spoken, write_graph
+from tests.t_one_graph import LABELS as GRAPH_LABELS
+
+TEXT = "запишите анну на ванну в субботу"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("t-one")
+    write_graph(path / "model.onnx")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> TOneModel:
+    return TOneModel(folder / "model.onnx", threads=1)
+
+
+def heard(model: TOneModel, pcm: bytes, piece: int) -> str:
+    decoder = TOneDecoder(model)
+    samples = np.frombuffer(pcm, "<i2")
+    for start in range(0, len(samples), piece):
+        decoder.accept(samples[start : start + piece])
+    return decoder.final().text
+
+
+def test_the_vocabulary_is_that_of_the_model() -> None:
+    assert LABELS == GRAPH_LABELS
+    assert len(LABELS) + 1 == SYMBOLS
+
+
+def test_the_state_has_the_size_of_the_graph(model: TOneModel) -> None:
+    assert model.state_size == STATE_SIZE
+    assert model.primed.shape == (1, STATE_SIZE)
+    assert model.primed.dtype == np.float16
+
+
+@pytest.mark.parametrize("piece", [160, 1920, 2400, 2399, 7000, 1_000_000])
+def test_the_text_does_not_depend_on_how_audio_is_cut(model: TOneModel, piece: int) -> None:
+    assert heard(model, spoken(TEXT), piece) == TEXT
+
+
+def test_a_final_result_leaves_the_turn_as_it_was(model: TOneModel) -> None:
+    pcm = spoken(TEXT)
+    for cut in range(0, len(pcm), 2 * 1111):
+        decoder = TOneDecoder(model)
+        decoder.accept(np.frombuffer(pcm[:cut], "<i2"))
+        early = decoder.final().text
+        assert decoder.final().text == early
+        decoder.accept(np.frombuffer(pcm[cut:], "<i2"))
+        assert decoder.final().text == TEXT
+
+
+async def test_partial_results_only_grow_and_their_stable_words_stay(folder: Path) -> None:
+    recognizer = TOneRecognizer(folder, threads=1)
+    stream = recognizer.open_stream(RATE_HZ)
+    pcm = spoken(TEXT)
+    stable: list[str] = []
+    for start in range(0, len(pcm), 3840):
+        stream.feed(pcm[start : start + 3840])
+        partial = await stream.partial()
+        assert TEXT.startswith(partial.text)
+        stable.append(partial.text[: partial.stable_chars])
+    final = await stream.final()
+    assert final.text == TEXT
+    assert final.stable_chars == len(TEXT)
+    assert final.confidence == pytest.approx(math.exp(CERTAIN), abs=0.01)
+    assert all(f"{TEXT} ".startswith(f"{words} ") for words in stable if words)
+    assert stable[-1] == "запишите анну на ванну"
+    stream.close()
+    await recognizer.close()
+
+
+async def test_calls_share_the_model_and_do_not_mix(folder: Path) -> None:
+    recognizer = TOneRecognizer(folder, threads=1)
+    texts = ["на маникюр", "к анне", "завтра вечером", "да"]
+    streams = [recognizer.open_stream(RATE_HZ) for _ in texts]
+    audio = [spoken(text) for text in texts]
+    for start in range(0, max(map(len, audio)), 4800):
+        for stream, pcm in zip(streams, audio, strict=True):
+            stream.feed(pcm[start : start + 4800])
+        await asyncio.gather(*(stream.partial() for stream in streams))
+    finals = await asyncio.gather(*(stream.final() for stream in streams))
+    assert [final.text for final in finals] == texts
+    streams[0].close()
+    assert (await streams[0].final()).text == ""
+    await recognizer.close()
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 24_000, 48_000])
+async def test_wider_audio_is_brought_to_the_telephone_rate(folder: Path, rate_hz: int) -> None:
+    recognizer = TOneRecognizer(folder, threads=1)
+    stream = recognizer.open_stream(rate_hz)
+    pcm = spoken("добрый день", frames_a_letter=4, rate_hz=rate_hz) + bytes(rate_hz // 5)
+    for start in range(0, len(pcm), rate_hz // 25):
+        stream.feed(pcm[start : start + rate_hz // 25])
+    text = (await stream.final()).text
+    # The graph hears each step of loudness, and the filter rounds the steps: letters may be added, none may be lost.
+    letters = iter(text)
+    assert all(letter in letters for letter in "добрый день"), text
+    await recognizer.close()
+
+
+async def test_silence_and_nothing_are_no_speech(folder: Path) -> None:
+    recognizer = TOneRecognizer(folder, threads=1)
+    await recognizer.warm_up()
+    stream = recognizer.open_stream(RATE_HZ)
+    assert (await stream.final()).text == ""
+    stream.feed(np.full(24_000, 30, "<i2").tobytes())  # -61 dBFS: the graph hears no letter, and it is below speech
+    assert (await stream.partial()).text == ""
+    stream.feed(b"\0")  # half a sample waits for its other half
+    final = await stream.final()
+    assert (final.text, final.confidence) == ("", 0.0)
+    await recognizer.close()
+
+
+def test_frames_of_one_letter_are_one_letter_until_a_blank_parts_them() -> None:
+    rows = np.full((6, SYMBOLS), -9.0, np.float32)
+    for frame, symbol in enumerate([13, 13, 34, 13, 33, 0]):
+        rows[frame, symbol] = -0.2
+    text = GreedyText().with_frames(rows[:2]).with_frames(rows[2:])
+    assert text.letters == "мм а".replace("м", LABELS[13]).replace("а", LABELS[0])
+    assert text.hypothesis().stable_chars == 2
+    assert text.hypothesis().confidence == pytest.approx(math.exp(-0.2))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"symbols": 34},
+        {"chunk": 4800},
+        {"signal_type": TensorProto.FLOAT},
+        {"state_type": TensorProto.FLOAT},
+        {"signal_name": "audio"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_another_graph_is_refused_by_name(tmp_path: Path, wrong: dict[str, int]) -> None:
+    write_graph(tmp_path / "model.onnx", **wrong)
+    with pytest.raises(ConfigurationError, match="not the T-one model"):
+        await TOneRecognizer(tmp_path, threads=1).warm_up()
+
+
+async def test_a_damaged_or_missing_graph_is_told_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ai-admin models get t-one"):
+        TOneRecognizer(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    recognizer = TOneRecognizer(tmp_path)
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        await recognizer.warm_up()
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):  # and the decode thread lives on
+        await recognizer.warm_up()
+    await recognizer.close()
+
+
+def test_an_unknown_rate_is_named(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="11025"):
+        TOneRecognizer(folder).open_stream(11_025)
