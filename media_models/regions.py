@@ -1,50 +1,39 @@
-"""Where a company's speech may go.
+"""Where a company's voices and texts may go: the speech side of `core.regions`, with refusals for the salon's owner.
 
-Federal Law 152-FZ, art. 18(5): personal data of Russian citizens are first written in Russia; a foreign recogniser or
-voice is a transfer abroad. A company under this rule sends no sound and no text to a host outside Russia. The rule is
-kept twice: where the engines of a company are chosen (`check_vendor`) and where a connection is made (`check_host`).
+The rule is kept twice: where the engines of a company are chosen (`check_vendor`, whatever address is configured), and
+where a connection is made (`check_host`).
 """
 
 import ipaddress
-from enum import StrEnum
 
 from core.errors import Forbidden
+from core.regions import RUSSIA, may_send_to
 
-RUSSIAN_HOSTS = frozenset({"stt.api.cloud.yandex.net", "tts.api.cloud.yandex.net"})
-"""Hosts of vendors that keep their servers in Russia. Whole names: a longer name that ends or begins like one of them
-is another host."""
-RUSSIAN_VENDORS = frozenset({"yandex"})
+VENDOR_COUNTRIES = {"yandex": "RU", "google": "US", "elevenlabs": "US"}
+"""ISO 3166: where the vendor's servers stand."""
 RULE = "152-ФЗ, ст. 18 ч. 5: речь и тексты клиентов не покидают Россию"
 
 
-class DataRegion(StrEnum):
-    RU = "ru"
-    """Nothing goes to hosts outside Russia."""
-    ANY = "any"
-
-
 class ForeignTransfer(Forbidden):
-    """What was asked for would carry personal data out of the region."""
+    """What was asked for would carry personal data out of the country."""
 
     code = "data_region"
 
 
-def check_vendor(region: DataRegion, vendor: str) -> None:
-    """Raises ForeignTransfer that names the rule and the remedy."""
-    if region is DataRegion.RU and vendor not in RUSSIAN_VENDORS:
+def check_vendor(region: str, vendor: str) -> None:
+    """region: ISO 3166 country of the company. Raises ForeignTransfer that names the rule and the remedy."""
+    if region.upper() == RUSSIA and VENDOR_COUNTRIES.get(vendor) != RUSSIA:
         raise ForeignTransfer(
-            f"движок {vendor} работает за границей, а компания обязана хранить данные в России ({RULE}). Выберите "
-            "yandex или embedded. Если компания не подпадает под закон, поставьте speech.data_region: any",
+            f"движок {vendor} работает за границей, а компания отмечена как российская ({RULE}). Выберите yandex или "
+            "embedded; если компания работает в другой стране, исправьте её регион",
             speech_engine=vendor,
         )
 
 
-def check_host(region: DataRegion, host: str) -> None:
-    """Raises ForeignTransfer unless the host is this machine or one of RUSSIAN_HOSTS."""
-    if region is DataRegion.RU and host not in RUSSIAN_HOSTS and not is_this_machine(host):
-        raise ForeignTransfer(
-            f"соединение с {host} запрещено: сервер не в списке российских ({RULE})", speech_host=host
-        )
+def check_host(region: str, host: str) -> None:
+    """Raises ForeignTransfer for a host that a company of this country may not speak to."""
+    if not may_send_to(region, host):
+        raise ForeignTransfer(f"соединение с {host} запрещено: сервер не в России ({RULE})", speech_host=host)
 
 
 def is_this_machine(host: str) -> bool:

@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from core.errors import ConfigurationError
-from media_models.regions import DataRegion, check_host, is_this_machine
+from media_models.regions import check_host, is_this_machine
 
 if TYPE_CHECKING:
     from grpc.aio import Channel
@@ -51,7 +51,8 @@ class Endpoint:
 class Gate:
     """The way out for one company."""
 
-    region: DataRegion
+    region: str
+    """ISO 3166 country of the company."""
 
     def check(self, endpoint: Endpoint) -> None:
         """Raises ForeignTransfer when the company's speech may not go there."""

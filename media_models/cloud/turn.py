@@ -12,7 +12,6 @@ from typing import Protocol
 
 import structlog
 
-from media_models.agreement import LocalAgreement
 from media_models.cloud import errors
 from media_models.cloud.deadlines import Deadlines
 from media_models.ports import Transcript
@@ -85,8 +84,8 @@ class _Part:
         """Portions settled by streams that were cut off."""
         self._interim = ""
         self._confidences: list[float] = []
-        self._agreement = LocalAgreement()
         self._stable = 0
+        """Characters of the interim text that two successive answers agree on."""
         self._stream: Stream | None = None
         self._renewals = 0
         self.begun_s = asyncio.get_running_loop().time()
@@ -184,12 +183,12 @@ class _Part:
         elif heard.final:
             self._settled.append(text)
             self._confidences.append(heard.confidence)
-            self._interim, self._stable, self._agreement = "", 0, LocalAgreement()
+            self._interim, self._stable = "", 0
             if heard.upto_ms:
                 self._forget(heard.upto_ms)
-        elif text != self._interim or text:
+        else:
+            self._stable = _agreed_chars(self._interim, text)
             self._interim = text
-            self._stable = self._agreement.update(text)
 
     def _forget(self, upto_ms: int) -> None:
         """Audio up to here, counted from the start of the stream, is settled."""
@@ -279,6 +278,16 @@ def _raise_outcome(part: _Part, vendor: str) -> None:
         raise errors.silent(vendor, "send", 0)
     if error := part.task.exception():
         raise error
+
+
+def _agreed_chars(earlier: str, later: str) -> int:
+    """Length of the words at the start of later that are the same in earlier. Both have single spaces."""
+    agreed = 0
+    for one, other in zip(earlier.split(), later.split(), strict=False):
+        if one != other:
+            break
+        agreed += len(one) + 1
+    return max(0, agreed - 1)
 
 
 def _joined(transcripts: list[Transcript]) -> Transcript:
