@@ -203,12 +203,12 @@ class Faulty:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def _answer(send: Send, head: Message, content: bytes, mode: Mode | None) -> None:
