@@ -1,0 +1,1 @@
+"""ElevenLabs on this machine: text to speech over a WebSocket (stream-input)."""

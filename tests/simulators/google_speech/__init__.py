@@ -1,0 +1,1 @@
+"""Google Cloud Speech on this machine: Speech-to-Text v2 over gRPC and Text-to-Speech over HTTP."""

@@ -1,0 +1,1 @@
+"""SpeechKit v3 on this machine: recognition and synthesis over gRPC, as strict as the vendor."""
