@@ -10,10 +10,12 @@ class Transcript:
     text: str
     """What was recognised, as the engine writes it (case and punctuation may be absent). Empty: no speech."""
     stable_chars: int = 0
-    """Partial results: text[:stable_chars] is agreed by two successive decodes. Final result: len(text)."""
+    """Partial results: text[:stable_chars] is unlikely to change (media_models.agreement). Final result: len(text)."""
     confidence: float = 1.0
     """Geometric mean of token probabilities, 0 to 1; 1.0 where the engine does not say."""
     decode_ms: float = 0.0
+    audio_bytes: int = -1
+    """How much of the audio fed to the stream the text covers; a partial may be an older one. -1: all of it."""
 
 
 class RecognizerStream(Protocol):
@@ -24,7 +26,7 @@ class RecognizerStream(Protocol):
         ...
 
     async def partial(self) -> Transcript:
-        """Decodes all audio so far. At most one call at a time."""
+        """The text of the audio so far. An engine that cannot afford a decode now answers with the text before it."""
         ...
 
     async def final(self) -> Transcript:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from media_models.adapters.faster_whisper import FasterWhisperRecognizer
+from media_models.decoder import WhisperDecoder, Window
+from media_models.profiles import EngineProfile
 from media_models.training.channel import Conditions, through_phone
 from media_models.training.texts import TextMixture, is_test_text
 from media_models.training.voices import CZECH_HELD_OUT, ESPEAK_HELD_OUT, Espeak, Spoken, festival
@@ -39,13 +40,13 @@ def test_sets(texts: TextMixture, size: int) -> dict[str, list[Clip]]:
 
 def word_error_rates(model_folder: Path, sets: dict[str, list[Clip]]) -> dict[str, float]:
     """Percent of words, beam 5, one thread."""
-    recognizer = FasterWhisperRecognizer(model_folder)
+    decoder = WhisperDecoder(model_folder, EngineProfile.read(model_folder))
     rates = {}
     for name, clips in sets.items():
         errors = words = 0
         for audio, text in clips:
             samples = (audio * 32767).astype(np.int16)
-            heard = recognizer.decode(samples, 16_000, "ru", (), recognizer.final_beam).text.split()
+            heard = decoder.decode([Window(samples, 16_000, "ru")], decoder.profile.final_beam)[0].text.split()
             errors += Levenshtein.distance(text.split(), heard)
             words += len(text.split())
         rates[name] = 100 * errors / max(1, words)

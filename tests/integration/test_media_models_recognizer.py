@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from rapidfuzz.distance import Levenshtein
 
 from core.errors import ConfigurationError
-from media_models.adapters.faster_whisper import EngineProfile, FasterWhisperRecognizer, WhisperStream
+from media_models.adapters.faster_whisper import FasterWhisperRecognizer, WhisperStream
 from media_models.engines import embedded_recognizer_folder
 
 DATA = Path(__file__).parents[1] / "data" / "speech"
@@ -40,7 +41,10 @@ def clips() -> list[Clip]:
     return [Clip(fact["text"], from_mulaw((DATA / "clips" / fact["file"]).read_bytes())) for fact in facts]
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one worker process serves them all
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def recognizer() -> AsyncIterator[FasterWhisperRecognizer]:
     engine = FasterWhisperRecognizer(embedded_recognizer_folder())
     await engine.warm_up()
@@ -121,7 +125,7 @@ async def test_partials_grow_and_their_stable_words_mostly_hold(recognizer: Fast
         stream.close()
     assert len(first_words) >= 15
     assert committed >= 30
-    assert changed / committed <= 0.25
+    assert changed / committed <= 0.05
 
 
 async def test_a_turn_longer_than_the_window_is_kept_whole(recognizer: FasterWhisperRecognizer) -> None:
@@ -209,31 +213,6 @@ async def test_wideband_audio_is_served_too(recognizer: FasterWhisperRecognizer)
     stream.close()
 
 
-def test_a_folder_without_a_model_names_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="ai-admin models get"):
-        FasterWhisperRecognizer(tmp_path)
-
-
-def test_the_embedded_model_says_that_it_stands_in() -> None:
-    profile = EngineProfile.read(embedded_recognizer_folder())
-    assert profile.stand_in
-    assert profile.trim_padding_frames > 0
-    assert profile.languages == ("ru",)
-
-
-def test_a_folder_without_a_profile_is_a_real_whisper(tmp_path: Path) -> None:
-    profile = EngineProfile.read(tmp_path)
-    assert not profile.stand_in
-    assert profile.trim_padding_frames == 0
-    assert profile.window_s > 20
-
-
-def test_a_damaged_profile_is_named(tmp_path: Path) -> None:
-    (tmp_path / "engine.json").write_text('{"window": 3}')
-    with pytest.raises(ConfigurationError, match=r"engine\.json"):
-        EngineProfile.read(tmp_path)
-
-
 async def test_an_answer_of_any_length_gets_an_answer_of_its_length(recognizer: FasterWhisperRecognizer) -> None:
     """The small model stumbles over single lengths of its input: no clip may then become a long foreign sentence."""
     for clip in clips()[6:40:4]:
@@ -280,14 +259,9 @@ async def test_a_language_that_the_model_does_not_know_is_decoded_as_its_own(
     stream.close()
 
 
-def test_a_rate_that_is_not_served_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="8000"):
-        FasterWhisperRecognizer(embedded_recognizer_folder()).open_stream(11025)
-
-
 async def test_calls_leave_no_memory_behind(recognizer: FasterWhisperRecognizer) -> None:
     def resident_mb() -> float:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in ("self", recognizer.client.pid))
         return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 
     short = [clip for clip in clips() if len(clip.pcm) < 40_000][:10]

@@ -1,11 +1,10 @@
-"""Clauses, pronunciation, agreement of partial results: what engines are given and what is made of their answers."""
+"""Clauses and pronunciation: what engines are given to speak."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
-from media_models.agreement import LocalAgreement
 from media_models.clauses import FINAL_PAUSE_MS, SENTENCE_PAUSE_MS, split_clauses
 from media_models.pronunciation import STRESS_MARK, Lexicon, without_stress_marks
 
@@ -78,30 +77,3 @@ def test_the_shipped_lexicon_is_readable_and_knows_the_salon() -> None:
 
 def test_stress_marks_go() -> None:
     assert without_stress_marks(f"за{STRESS_MARK}мок") == "замок"
-
-
-def test_words_are_stable_once_two_decodes_agree() -> None:
-    agreement = LocalAgreement()
-    assert agreement.update("хочу") == 0
-    assert agreement.update("хочу записать") == len("хочу")
-    assert agreement.update("хочу записаться на") == len("хочу")
-    assert agreement.update("хочу записаться на стрижку") == len("хочу записаться на")
-
-
-def test_a_changed_beginning_takes_stability_back() -> None:
-    agreement = LocalAgreement()
-    agreement.update("на завтра")
-    agreement.update("на завтра")
-    assert agreement.update("а завтра") == 0
-
-
-@given(st.lists(st.lists(st.sampled_from(["да", "нет", "на", "завтра"]), max_size=6), max_size=8))
-@settings(max_examples=100, deadline=None)
-def test_stable_text_is_always_a_common_prefix_of_the_last_two(decodes: list[list[str]]) -> None:
-    agreement = LocalAgreement()
-    previous: list[str] = []
-    for words in decodes:
-        text = " ".join(words)
-        stable = text[: agreement.update(text)].split()
-        assert words[: len(stable)] == stable == previous[: len(stable)]
-        previous = words
