@@ -51,6 +51,15 @@ class Metrics:
             "bargein_stop_seconds", "Onset of the caller to the last sample of the agent", TURN_BUCKETS_S
         )
 
+        self.speech_engine_switches_total = counter(
+            "speech_engine_switches_total",
+            "A speech engine failed and another one went on; fault=recovered: it is back",
+            "kind",
+            "engine",
+            "instead",
+            "fault",
+        )
+
         # calls
         self.sip_invites_total = counter("sip_invites_total", "INVITE requests by verdict", "verdict", "reason")
         self.calls_active = gauge("calls_active", "Calls going on", "channel")

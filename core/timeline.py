@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     """stage -> ms of one turn"""
     HANDOFF = "handoff"
     OUTCOME = "outcome"
+    ENGINE = "engine"
+    """A speech engine failed and another goes on, or it is back: kind, engine, instead, fault"""
     RECORDING = "recording"
     ERROR = "error"
     ENDED = "ended"

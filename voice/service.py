@@ -1,7 +1,7 @@
 """What a door does with an answered call: find the company, open the conversation, run the call, close it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,8 @@ from voice.session import CallSession, Engines
 
 log = structlog.get_logger(__name__)
 
+EnginesFor = Callable[[CompanyLine, Conversation], Awaitable[Engines]]
+
 
 class ConversationHandler:
     """Implements voice.ports.CallHandler. One object serves all calls of a process."""
@@ -34,8 +36,10 @@ class ConversationHandler:
         desk: CallDesk,
         metrics: VoiceMetrics | None = None,
         memory: CallMemory | None = None,
+        engines_for: EnginesFor | None = None,
     ) -> None:
-        """memory: without one a resumed call begins with the greeting."""
+        """memory: without one a resumed call begins with the greeting. engines_for: the engines of a company's call;
+        without it, and when it fails, `engines` serves."""
         self._agent = agent
         self._engines = engines
         self._timeline = timeline
@@ -43,6 +47,7 @@ class ConversationHandler:
         self._desk = desk
         self._metrics = metrics
         self._memory = memory
+        self._engines_for = engines_for
 
     async def warm_up(
         self, language: str = "ru", rates_hz: tuple[int, ...] = (8000,), texts: tuple[str, ...] = ()
@@ -81,7 +86,7 @@ class ConversationHandler:
             line,
             conversation,
             agent=self._agent,
-            engines=self._engines,
+            engines=await self._engines_of(line, conversation),
             timeline=self._timeline,
             clock=self._clock,
             desk=self._desk,
@@ -90,6 +95,16 @@ class ConversationHandler:
         )
         summary = await session.run()
         await self._desk_call("closed", self._desk.closed(line, info, summary))
+
+    async def _engines_of(self, line: CompanyLine, conversation: Conversation) -> Engines:
+        if self._engines_for is None:
+            return self._engines
+        try:
+            async with asyncio.timeout(timings.DESK_DEADLINE_S):
+                return await self._engines_for(line, conversation)
+        except (Exception, TimeoutError) as fault:
+            log.error("voice.engines_not_read", fault=type(fault).__name__)
+            return self._engines
 
     async def _recall(self, line: CompanyLine, info: CallInfo) -> Conversation | None:
         if self._memory is None or not info.resumed:

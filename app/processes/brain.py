@@ -13,8 +13,10 @@ from app.bootstrap import Runtime, SalonTools, build_salon, link_folder, open_ru
 from app.call_desk import SalonCallDesk
 from app.call_memory import RedisCallMemory
 from app.cli.models import MODELS_FOLDER
+from app.company_speech import CompanySpeech
 from app.lifeline import Lifeline
 from app.voice_metrics import PrometheusVoiceMetrics
+from core.secrets import CompanySecrets, SecretBox
 from core.settings import Engines as EngineKind
 from core.settings import Settings
 from media_models.adapters.stub import StubRecognizerOptions, StubSynthesizerOptions
@@ -35,9 +37,12 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         open_runtime(settings, name) as runtime,
         build_salon(runtime, runtime.clock) as salon,
         _speech(settings) as speech,
+        _companies_speech(runtime, speech) as (shared, of_company),
     ):
-        handler = _handler(runtime, salon, speech)
+        handler = _handler(runtime, salon, shared, of_company, speech.recognizer.name)
         await handler.warm_up()
+        if settings.engines is not EngineKind.STUB:
+            await of_company.prepare()
         link = BrainLink(link_folder(settings), name.removeprefix("brain-"))
         await link.serve(handler)
         lifeline.announce()
@@ -56,6 +61,26 @@ async def _speech(settings: Settings) -> AsyncIterator[SpeechEngines]:
         await engines.close()
 
 
+@contextlib.asynccontextmanager
+async def _companies_speech(runtime: Runtime, speech: SpeechEngines) -> AsyncIterator[tuple[Engines, CompanySpeech]]:
+    """The installation's engines as calls use them, and those of companies that have chosen their own."""
+    bank = VoiceBank([speech.synthesizer, *speech.spare_synthesizers], runtime.clock)
+    shared = Engines(speech.recognizer, speech.detector, bank)
+    of_company = CompanySpeech(
+        companies=runtime.companies,
+        secrets=CompanySecrets(runtime.database, SecretBox(runtime.secrets.fernet_keys)),
+        installed=speech,
+        shared=shared,
+        clock=runtime.clock,
+        timeline=runtime.timeline,
+        metrics=runtime.metrics,
+    )
+    try:
+        yield shared, of_company
+    finally:
+        await of_company.close()
+
+
 def engine_settings(settings: Settings) -> EngineSettings:
     stub = settings.engines is EngineKind.STUB
     return EngineSettings(
@@ -69,7 +94,9 @@ def engine_settings(settings: Settings) -> EngineSettings:
     )
 
 
-def _handler(runtime: Runtime, salon: SalonTools, speech: SpeechEngines) -> ConversationHandler:
+def _handler(
+    runtime: Runtime, salon: SalonTools, shared: Engines, of_company: CompanySpeech, recognizer: str
+) -> ConversationHandler:
     settings = runtime.settings
     agent: Agent = salon.agent
     if settings.engines is EngineKind.STUB:
@@ -86,14 +113,11 @@ def _handler(runtime: Runtime, salon: SalonTools, speech: SpeechEngines) -> Conv
     )
     return ConversationHandler(
         agent=agent,
-        engines=Engines(
-            speech.recognizer,
-            speech.detector,
-            VoiceBank([speech.synthesizer, *speech.spare_synthesizers], runtime.clock),
-        ),
+        engines=shared,
         timeline=runtime.timeline,
         clock=runtime.clock,
         desk=desk,
-        metrics=PrometheusVoiceMetrics(runtime.metrics, speech.recognizer.name),
+        metrics=PrometheusVoiceMetrics(runtime.metrics, recognizer),
         memory=RedisCallMemory(runtime.redis),
+        engines_for=None if settings.engines is EngineKind.STUB else of_company.engines_for,
     )
