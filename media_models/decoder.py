@@ -6,7 +6,6 @@ audio at a time and pads each to 30 s, which a model that was trained on short w
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from core.errors import ConfigurationError
 from media_models.belief import Decoded, believed
 from media_models.blas import use_one_blas_thread
 from media_models.profiles import EngineProfile
-from media_models.segments import frame_levels_dbfs
+from media_models.segments import Window, frame_levels_dbfs
 
 MODEL_RATE_HZ = 16_000
 WHISPER_FRAMES = 3000
@@ -37,16 +36,6 @@ SECOND_LOOK_FRAMES = 50
 """A small model stumbles over single lengths of its input: an empty answer is asked for again at this padding."""
 MOST_HINT_LETTERS = 400
 """Of the company's words in a prompt: what stands there costs time in each decode."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One stretch of one turn."""
-
-    samples: NDArray[np.int16]
-    rate_hz: int
-    language: str
-    hints: tuple[str, ...] = ()
 
 
 class WhisperDecoder:

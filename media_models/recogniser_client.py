@@ -58,8 +58,9 @@ class _Owed:
 class RecogniserClient:
     """Lives on one event loop. The worker starts with the first decode, or with start()."""
 
-    def __init__(self, options: WorkerOptions, name: str, decode_deadline_s: float) -> None:
-        """decode_deadline_s: a decode that is under way for longer hangs."""
+    def __init__(self, options: WorkerOptions, name: str, decode_deadline_s: float, module: str = MODULE) -> None:
+        """decode_deadline_s: a decode that is under way for longer hangs. module: what the worker runs."""
+        self._module = module
         self.name = name
         self._options = options
         self._decode_deadline_s = decode_deadline_s
@@ -148,7 +149,7 @@ class RecogniserClient:
                 await dead.stop()
             try:
                 worker, ready = await WorkerProcess.start(
-                    MODULE, self._options.encode(), self._on_frame, self._on_death, ONE_THREAD
+                    self._module, self._options.encode(), self._on_frame, self._on_death, ONE_THREAD
                 )
             except AppError as fault:
                 log.error("recogniser_worker_not_started", engine=self.name, fault=fault.code, attempt=attempt)
@@ -207,6 +208,7 @@ class RecogniserClient:
                 continue
             owed.begun_s = None
             owed.attempts += 1
+            owed.stream.facts["suspect"] = True
             if owed.attempts >= ATTEMPTS and not owed.future.done():
                 owed.future.set_exception(
                     Unavailable("this audio ends the speech engine", engine=self.name, attempts=ATTEMPTS)

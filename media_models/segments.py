@@ -1,11 +1,23 @@
 """Cutting a long turn where the caller pauses: no window of the recogniser is longer than what it was trained for."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 _HOP_S = 0.02
 _PAUSE_S = 0.24
 _EARLIEST_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One stretch of one turn."""
+
+    samples: NDArray[np.int16]
+    rate_hz: int
+    language: str
+    hints: tuple[str, ...] = ()
 
 
 def frame_levels_dbfs(samples: NDArray[np.int16], rate_hz: int) -> NDArray[np.float64]:

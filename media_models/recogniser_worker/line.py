@@ -20,6 +20,8 @@ class Job:
     upto_bytes: int
     requests: list[int] = field(default_factory=list)
     """All that are answered by this decode."""
+    alone: bool = False
+    """It was under way when a worker died: it shares no batch, so that it takes nobody with it."""
 
 
 class Line:
@@ -34,8 +36,14 @@ class Line:
         self._last_partial_ms: dict[int, float] = {}
         self._open: set[int] = set()
 
+        self._suspects: set[int] = set()
+
     def opened(self, stream: int) -> None:
         self._open.add(stream)
+
+    def suspected(self, stream: int) -> None:
+        """The stream's decodes share no batch from here on."""
+        self._suspects.add(stream)
 
     def partial(self, request: int, stream: int, upto_bytes: int, upto_ms: float) -> bool:
         """Takes a partial into the line. False: it comes too soon, the text before it still has to do. upto_ms: the
@@ -49,19 +57,20 @@ class Line:
         if last_ms is not None and upto_ms - last_ms < self.distance_ms():
             return False
         self._last_partial_ms[stream] = upto_ms
-        self._partials[stream] = Job(stream, False, upto_bytes, [request])
+        self._partials[stream] = Job(stream, False, upto_bytes, [request], stream in self._suspects)
         return True
 
     def final(self, request: int, stream: int, upto_bytes: int) -> None:
         """Takes a final into the line, in the place of an earlier one of the same stream."""
         superseded = self._partials.pop(stream, None)
-        job = self._finals.setdefault(stream, Job(stream, True, upto_bytes))
+        job = self._finals.setdefault(stream, Job(stream, True, upto_bytes, alone=stream in self._suspects))
         job.upto_bytes = max(job.upto_bytes, upto_bytes)
         job.requests += [*(superseded.requests if superseded else ()), request]
 
     def closed(self, stream: int) -> None:
         """Takes whatever waits for the stream out of the line."""
         self._open.discard(stream)
+        self._suspects.discard(stream)
         self._partials.pop(stream, None)
         self._finals.pop(stream, None)
         self._last_partial_ms.pop(stream, None)
@@ -69,7 +78,14 @@ class Line:
     def next(self) -> list[Job]:
         """The jobs to decode together now; empty: nobody waits."""
         waiting = self._finals or self._partials
-        return [waiting.popitem(last=False)[1] for _ in range(min(self._batch, len(waiting)))]
+        jobs: list[Job] = []
+        while waiting and len(jobs) < self._batch:
+            if jobs and next(iter(waiting.values())).alone:
+                break
+            jobs.append(waiting.popitem(last=False)[1])
+            if jobs[-1].alone:
+                break
+        return jobs
 
     def took(self, jobs: int, ms: float) -> None:
         """What the last batch cost."""

@@ -10,13 +10,13 @@ import structlog
 
 from media_models.agreement import Stability
 from media_models.belief import Decoded
-from media_models.decoder import Window
 from media_models.frames import Frame, json_frame, read_frame_blocking
 from media_models.ports import Transcript
 from media_models.profiles import EngineProfile
 from media_models.recogniser_worker.line import Job, Line
 from media_models.recogniser_worker.turn import Turn
 from media_models.recogniser_worker.wire import DecodeOrder, Kind, text_frame
+from media_models.segments import Window
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +141,8 @@ class Server:
             profile, facts["rate_hz"], facts["language"], tuple(facts["hints"]), Stability(profile.stability)
         )
         self._desk.line.opened(frame.request)
+        if facts.get("suspect"):
+            self._desk.line.suspected(frame.request)
 
     def _line_up(self, request: int, order: DecodeOrder) -> Transcript | None:
         """Puts the order into the line; the text before it when a partial is not to be had now."""

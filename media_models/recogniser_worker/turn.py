@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from media_models.agreement import Stability
 from media_models.belief import Decoded, confidence_of, text_of
-from media_models.decoder import Window
 from media_models.ports import Transcript
 from media_models.profiles import EngineProfile
-from media_models.segments import split_point
+from media_models.segments import Window, split_point
 
 
 @dataclass(slots=True)

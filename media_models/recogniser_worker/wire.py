@@ -19,7 +19,8 @@ AUDIO_PIECE = 1 << 19
 
 class Kind(IntEnum):
     OPEN = 1
-    """To the worker; request is the stream from here on. JSON {rate_hz, language, hints}."""
+    """To the worker; request is the stream from here on. JSON {rate_hz, language, hints, suspect}. A suspect stream had
+    a decode under way when a worker died."""
     AUDIO = 2
     """To the worker: s16le mono, appended to the stream."""
     DECODE = 3

@@ -1,56 +1,124 @@
-"""Word error rates of a converted model on texts and voices that training has never seen."""
+"""What a converted model hears of texts and voices that training has never seen: word errors, phones, false alarms."""
 
 import random
+import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from num2words import num2words  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
+from scipy.signal import resample_poly
 
-from media_models.decoder import WhisperDecoder, Window
-from media_models.profiles import EngineProfile
-from media_models.training.channel import Conditions, through_phone
-from media_models.training.texts import TextMixture, is_test_text
-from media_models.training.voices import CZECH_HELD_OUT, ESPEAK_HELD_OUT, Espeak, Spoken, festival
+from media_models.adapters.faster_whisper import FasterWhisperRecognizer
+from media_models.training.channel import Conditions, a_law, through_phone
+from media_models.training.noises import RATE_HZ, nobody_speaks
+from media_models.training.texts import TextMixture
+from media_models.training.vocabulary import label
+from media_models.training.voices import CZECH_HELD_OUT, CZECH_TRAINED, ESPEAK_HELD_OUT, Espeak, Spoken, festival
 
 Clip = tuple[NDArray[np.float32], str]
+CLEAN_DB, NOISY_DB = 35.0, 10.0
+LONGEST_S = 9.8
+NUMERALS = frozenset(
+    word for number in (*range(100), *range(100, 1000, 100)) for word in label(num2words(number, lang="ru")).split()
+)
 
 
-def test_sets(texts: TextMixture, size: int) -> dict[str, list[Clip]]:
+@dataclass(slots=True)
+class TestSets:
+    speech: dict[str, list[Clip]] = field(default_factory=dict)
+    phones: list[Clip] = field(default_factory=list)
+    """Phone numbers by voices that training has heard."""
+    nobody: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+def make_sets(texts: TextMixture, free_phrases: Sequence[str], size: int) -> TestSets:
+    """The same clips on every call with the same texts, all through a telephone band and G.711."""
     rng = random.Random(999)
-    unseen: list[str] = []
-    while len(unseen) < size:
-        text = texts.sample(rng)
-        if is_test_text(text) and text not in unseen and len(text.split()) < 16:
-            unseen.append(text)
-    natural = [text for text in texts.held_out if 2 < len(text.split()) < 19][:size]
+    requests = _unseen(texts, texts.request, rng, size)
+    mixture = _unseen(texts, texts.sample, rng, size)
+    free = [label(text) for text in free_phrases]
+    some_free = free[:: max(1, len(free) // size)]
+    natural = [text for text in texts.held_out if 2 < len(text.split()) < 19][:: max(1, len(texts.held_out) // size)]
     engine = Espeak()
+
+    def held_out(wanted: Sequence[str]) -> list[Spoken]:
+        return [engine.speak(text, ESPEAK_HELD_OUT[n % len(ESPEAK_HELD_OUT)], rng) for n, text in enumerate(wanted)]
+
+    espeak_requests, espeak_free = held_out(requests), held_out(free)
     spoken = {
-        "mixture, held-out espeak": [engine.speak(text, rng.choice(ESPEAK_HELD_OUT), rng) for text in unseen],
-        "natural, held-out espeak": [engine.speak(text, rng.choice(ESPEAK_HELD_OUT), rng) for text in natural],
-        "mixture, festival": festival(unseen, ("ru",), rng),
-        "mixture, never-heard speaker": festival(unseen, CZECH_HELD_OUT, rng),
+        "requests, held-out espeak": espeak_requests,
+        "requests, Festival Russian": festival(requests, ("ru",), rng),
+        "requests, never-heard speaker": festival(requests, CZECH_HELD_OUT, rng),
+        "free phrases, held-out espeak": espeak_free,
+        "free phrases, Festival Russian": festival(some_free, ("ru",), rng),
+        "free phrases, never-heard speaker": festival(some_free, CZECH_HELD_OUT, rng),
+        "natural lines, held-out espeak": held_out(natural),
+        "mixture, held-out espeak": held_out(mixture),
     }
-    sets = {name: _clips(voices, 35.0) for name, voices in spoken.items()}
-    sets["mixture, held-out espeak, SNR 10 dB"] = _clips(spoken["mixture, held-out espeak"], 10.0)
+    sets = TestSets({name: _clips(voices, CLEAN_DB) for name, voices in spoken.items()})
+    sets.speech["requests, held-out espeak, SNR 10 dB"] = _clips(espeak_requests, NOISY_DB)
+    sets.speech["free phrases, held-out espeak, SNR 10 dB"] = _clips(espeak_free, NOISY_DB)
+    numbers = _unseen(texts, texts.phones, rng, size)
+    variants = Espeak.variants()
+    half = len(numbers) // 2
+    voices = [engine.speak(text, rng.choice(variants), rng) for text in numbers[:half]]
+    sets.phones = _clips([*voices, *festival(numbers[half:], ("ru", *CZECH_TRAINED), rng)], CLEAN_DB)
+    sets.nobody = _without_voices(rng, size)
     return sets
 
 
-def word_error_rates(model_folder: Path, sets: dict[str, list[Clip]]) -> dict[str, float]:
-    """Percent of words, beam 5, one thread."""
-    decoder = WhisperDecoder(model_folder, EngineProfile.read(model_folder))
-    rates = {}
-    for name, clips in sets.items():
-        errors = words = 0
+def report(model_folder: Path, sets: TestSets) -> list[tuple[str, str]]:
+    """Rows of name and figure; beam 5, one thread."""
+    recognizer = FasterWhisperRecognizer(model_folder)
+    rows: list[tuple[str, str]] = []
+    took: list[float] = []
+
+    def heard(audio: NDArray[np.float32]) -> str:
+        samples = (audio * 32767).astype(np.int16)
+        began = time.thread_time()
+        text = recognizer.decode(samples, RATE_HZ, "ru", (), recognizer.final_beam).text
+        if 2.5 < len(audio) / RATE_HZ < 3.5:
+            took.append(1000 * (time.thread_time() - began))
+        return text
+
+    for name, clips in sets.speech.items():
+        errors = words = wrong_letters = letters = exact = 0
         for audio, text in clips:
-            samples = (audio * 32767).astype(np.int16)
-            heard = decoder.decode([Window(samples, 16_000, "ru")], decoder.profile.final_beam)[0].text.split()
-            errors += Levenshtein.distance(text.split(), heard)
+            answer = heard(audio)
+            errors += Levenshtein.distance(text.split(), answer.split())
             words += len(text.split())
-        rates[name] = 100 * errors / max(1, words)
-    return rates
+            wrong_letters, letters = wrong_letters + Levenshtein.distance(text, answer), letters + len(text)
+            exact += text == answer
+        if clips:
+            figure = f"WER {100 * errors / words:5.1f} %   CER {100 * wrong_letters / letters:5.1f} %"
+            rows.append((f"{name} ({len(clips)})", f"{figure}   exact {100 * exact / len(clips):3.0f} %"))
+    whole = sum(_numerals(heard(audio)) == _numerals(text) for audio, text in sets.phones)
+    rows.append((f"phone numbers, trained voices ({len(sets.phones)})", f"exact {100 * whole / len(sets.phones):.0f} %"))
+    silent = sum(not heard(audio) for audio in sets.nobody)
+    rows.append((f"noise, music, silence ({len(sets.nobody)})", f"empty {100 * silent / len(sets.nobody):.1f} %"))
+    if took:
+        rows.append(
+            ("CPU for a phrase of 3 s", f"median {np.median(took):.0f} ms   p95 {np.percentile(took, 95):.0f} ms")
+        )
+    return rows
+
+
+def _numerals(text: str) -> list[str]:
+    return [word for word in text.split() if word in NUMERALS]
+
+
+def _unseen(texts: TextMixture, draw: Callable[[random.Random], str], rng: random.Random, size: int) -> list[str]:
+    unseen: list[str] = []
+    while len(unseen) < size:
+        text = draw(rng)
+        if texts.is_kept_for_tests(text) and text not in unseen and 0 < len(text.split()) < 16:
+            unseen.append(text)
+    return unseen
 
 
 def _clips(voices: Sequence[Spoken], snr_db: float) -> list[Clip]:
@@ -62,6 +130,16 @@ def _clips(voices: Sequence[Spoken], snr_db: float) -> list[Clip]:
             voice.pcm, voice.rate_hz, random.Random(seed), np.random.default_rng(seed), babble,
             Conditions(telephone=True, snr_db=snr_db, plain=True),
         )  # fmt: skip
-        if len(audio) < 16_000 * 9.8:
+        if len(audio) < RATE_HZ * LONGEST_S:
             clips.append((audio, voice.text))
     return clips
+
+
+def _without_voices(rng: random.Random, size: int) -> list[NDArray[np.float32]]:
+    nrng = np.random.default_rng(7)
+    waves = []
+    for _ in range(size):
+        x = nobody_speaks(rng, nrng, int(RATE_HZ * rng.uniform(0.3, 6)))
+        narrow = a_law(np.clip(resample_poly(x, 1, 2), -1, 1))
+        waves.append(np.clip(resample_poly(narrow, 2, 1), -1, 1).astype(np.float32))
+    return waves
