@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from scipy.signal import resample_poly
 
-from media_models.adapters.faster_whisper import FasterWhisperRecognizer
+from media_models.decoder import WhisperDecoder
+from media_models.profiles import EngineProfile
+from media_models.segments import Window
 from media_models.training.channel import Conditions, a_law, through_phone
 from media_models.training.noises import RATE_HZ, nobody_speaks
 from media_models.training.texts import TextMixture
@@ -74,14 +76,14 @@ def make_sets(texts: TextMixture, free_phrases: Sequence[str], size: int) -> Tes
 
 def report(model_folder: Path, sets: TestSets) -> list[tuple[str, str]]:
     """Rows of name and figure; beam 5, one thread."""
-    recognizer = FasterWhisperRecognizer(model_folder)
+    decoder = WhisperDecoder(model_folder, EngineProfile.read(model_folder))
     rows: list[tuple[str, str]] = []
     took: list[float] = []
 
     def heard(audio: NDArray[np.float32]) -> str:
         samples = (audio * 32767).astype(np.int16)
         began = time.thread_time()
-        text = recognizer.decode(samples, RATE_HZ, "ru", (), recognizer.final_beam).text
+        text = decoder.decode([Window(samples, RATE_HZ, "ru")], decoder.profile.final_beam)[0].text
         if 2.5 < len(audio) / RATE_HZ < 3.5:
             took.append(1000 * (time.thread_time() - began))
         return text
@@ -98,7 +100,9 @@ def report(model_folder: Path, sets: TestSets) -> list[tuple[str, str]]:
             figure = f"WER {100 * errors / words:5.1f} %   CER {100 * wrong_letters / letters:5.1f} %"
             rows.append((f"{name} ({len(clips)})", f"{figure}   exact {100 * exact / len(clips):3.0f} %"))
     whole = sum(_numerals(heard(audio)) == _numerals(text) for audio, text in sets.phones)
-    rows.append((f"phone numbers, trained voices ({len(sets.phones)})", f"exact {100 * whole / len(sets.phones):.0f} %"))
+    rows.append(
+        (f"phone numbers, trained voices ({len(sets.phones)})", f"exact {100 * whole / len(sets.phones):.0f} %")
+    )
     silent = sum(not heard(audio) for audio in sets.nobody)
     rows.append((f"noise, music, silence ({len(sets.nobody)})", f"empty {100 * silent / len(sets.nobody):.1f} %"))
     if took:
