@@ -205,7 +205,7 @@ class ScriptedTurn:
         turn = turn if turn is not None else self.context.turn
         return View(
             state=state,
-            heard=self._understand(turn, state),
+            heard=self.understand(turn, state),
             turn=turn,
             salon=salon,
             channel=conversation.channel,
@@ -221,7 +221,7 @@ class ScriptedTurn:
         now = salon.local(self.context.turn.at)
         return self.wordings.for_turn(state.language, salon, now, self.context.conversation, state.turn)
 
-    def _understand(self, turn: Turn, state: DialogueState) -> Understood:
+    def understand(self, turn: Turn, state: DialogueState) -> Understood:
         if turn.kind not in WORDED:
             return Understood(text="", language=state.language)
         if turn.kind is TurnKind.DIGITS:

@@ -166,3 +166,34 @@ HESITATION_MS = 250
 
 STABLE_SILENCE_MS = 40
 """Silence after which a stable, complete partial is worth beginning the reply, before the final decode."""
+
+WAIT_SHORTEST_MS = 200
+"""No turn ends sooner: the final decode begins at HUSH_MS, and gaps before plosives are this long."""
+
+WAIT_LONGEST_MS = 1500
+"""A pause that the words do not explain is not waited out longer than this."""
+
+WAIT_AT_EVEN_ODDS_MS = 700.0
+"""Silence that ends a turn of which it is even whether it is over (Russian; bench.end_of_turn)."""
+
+WAIT_PER_LOGIT_MS = 160.0
+"""Less silence for each unit of log odds that it is over."""
+
+LLM_HEDGE_S = 0.8
+"""No first token of the language model by then: the next model is asked beside it (facts of the answer ladder)."""
+
+LLM_SCRIPTED_S = 4.0
+"""No whole sentence of any model by then: the scripted brain answers from the same state. Its answer is ready all the
+time; until then FILLER_AFTER_MS has been heard once."""
+
+LLM_GAP_S = 2.0
+"""Longest silence inside an answer that has begun: as long as the silence that people take for a lost line."""
+
+LLM_TURN_S = 7.5
+"""Longest turn with a model, tool calls included: half a second before AGENT_EVENT_DEADLINE_S gives up on the reply."""
+
+LLM_REST_S = 30.0
+"""A model that failed is passed over for this long, then tried again: outages last minutes, hiccups seconds."""
+
+LLM_REST_REFUSED_S = 300.0
+"""The same after a refused key, an unknown model or an empty account: only a person mends it."""

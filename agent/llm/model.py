@@ -45,6 +45,8 @@ class ModelChoice:
     """As the provider names it. Names are retired every few months, so there is no default."""
     base_url: str = ""
     """Empty: the provider's own address. Needed for servers of one's own."""
+    auth_url: str = ""
+    """GigaChat: where tokens come from, when it is not Sber's own address."""
     temperature: float | None = 0.3
     """None: not sent (some newer models refuse it)."""
     max_tokens: int = 400

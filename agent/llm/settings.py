@@ -12,8 +12,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 THINKING = ("", "off", "minimal", "low", "medium", "high")
 SCOPES = ("GIGACHAT_API_PERS", "GIGACHAT_API_B2B", "GIGACHAT_API_CORP")
 _MODEL_FIELDS = (
-    "name", "provider", "model", "base_url", "temperature", "max_tokens", "thinking", "folder", "scope", "ca_file",
-    "max_calls",
+    "name", "provider", "model", "base_url", "auth_url", "temperature", "max_tokens", "thinking", "folder", "scope",
+    "ca_file", "max_calls",
 )  # fmt: skip
 _FIELDS = ("models", "instructions", "prompt", "confirms", "early")
 MAX_INSTRUCTIONS = 4000
@@ -60,6 +60,7 @@ def model_from_json(data: Any, path: str) -> ModelChoice:
         provider=Provider(provider),
         model=model,
         base_url=_url(_text(fields, "base_url", path), f"{path}.base_url"),
+        auth_url=_url(_text(fields, "auth_url", path), f"{path}.auth_url"),
         temperature=_temperature(fields.get("temperature", 0.3), f"{path}.temperature"),
         max_tokens=_whole(fields.get("max_tokens", 400), f"{path}.max_tokens", 32, 8192),
         thinking=_text(fields, "thinking", path),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from agent.brain import Brain
 from agent.language.understander import RuleUnderstander
 from agent.model import (
     Channel,
@@ -102,12 +103,18 @@ def moment_of(scenario: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(str(scenario.get("now", "2026-12-01T11:00"))).replace(tzinfo=ZONE)
 
 
-async def play(scenario: dict[str, Any], understander: RuleUnderstander, make_world: MakeWorld = in_memory) -> Played:
+async def play(
+    scenario: dict[str, Any],
+    understander: RuleUnderstander,
+    make_world: MakeWorld = in_memory,
+    brain: Brain | None = None,
+) -> Played:
+    """`brain`: who thinks; the scripted brain when None."""
     clock = FrozenClock(moment_of(scenario))
     world = await make_world(clock)
     agent = BookingAgent(
-        crm=world.crm, desk=world.desk, book=world.book, clock=clock, brain=ScriptedBrain(understander, Catalogue()),
-        spoken_form=lambda text, language: text,
+        crm=world.crm, desk=world.desk, book=world.book, clock=clock,
+        brain=brain or ScriptedBrain(understander, Catalogue()), spoken_form=lambda text, language: text,
     )  # fmt: skip
     before = await world.state()
     table = _Table(agent, scenario, moment_of(scenario), world.scope)

@@ -1,0 +1,125 @@
+"""The LLM brain: an agent.brain.Brain for companies that use a model; every other turn goes to the rules."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from agent.brain import BrainEvent, Remember, TurnContext
+from agent.claims import Claim
+from agent.llm.health import Health
+from agent.llm.model import Account, LlmTimings
+from agent.llm.numbers import Numbers
+from agent.llm.ports import Accounts
+from agent.llm.providers import LinePool
+from agent.llm.talk import Talk
+from agent.model import TurnKind
+from agent.scripted import ScriptedBrain
+from agent.tools import Toolbox
+from core.errors import AppError
+from core.tenancy import CompanyScope
+from crm.model import Written
+
+log = structlog.get_logger(__name__)
+
+MEMORY = "llm"
+"""Where the ids of a talk lie in its memory, beside the state that both brains share."""
+TALKS = (TurnKind.START, TurnKind.WORDS)
+ACCOUNT_TIMEOUT_S = 0.5
+"""A company's settings come from a cache; when they do not, the rules answer."""
+_PROVES = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
+
+
+class LlmBrain:
+    """One per process. Call close() at the end."""
+
+    def __init__(self, scripted: ScriptedBrain, accounts: Accounts, timings: LlmTimings) -> None:
+        self._scripted = scripted
+        self._accounts = accounts
+        self._timings = timings
+        self._pool = LinePool()
+        self._health = Health(timings.rest_s, timings.rest_refused_s)
+        self._preparing: set[asyncio.Task[object]] = set()
+
+    async def close(self) -> None:
+        for task in self._preparing:
+            task.cancel()
+        await asyncio.gather(*self._preparing, return_exceptions=True)
+        await self._pool.close()
+
+    def _prepare(self, scope: CompanyScope, account: Account) -> None:
+        """Builds the company's clients while the greeting is spoken: the first question must not wait for it."""
+        task: asyncio.Task[object] = asyncio.create_task(
+            self._pool.lines(scope.company_id, account), name=f"llm-prepare-{scope.company_id}"
+        )
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
+
+    async def think(self, context: TurnContext, tools: Toolbox) -> AsyncIterator[BrainEvent]:
+        memory = dict(context.memory)
+        kept = memory.pop(MEMORY, None)
+        numbers = _numbers(kept)
+        context = replace(context, memory=memory)
+        account = await self._account(context.conversation.scope) if context.turn.kind in TALKS else None
+        if account is not None and context.turn.kind is TurnKind.START:
+            self._prepare(context.conversation.scope, account)
+            account = None
+        events = self._scripted.think(context, tools)
+        if account is not None and account.settings.models:
+            events = (await self._talk(context, tools, numbers, account)).events()
+        async with aclosing(_generator(events)) as stream:
+            async for event in stream:
+                if isinstance(event, Remember) and (numbers.plans or numbers.bookings):
+                    yield Remember(event.data | {MEMORY: numbers.to_json()})
+                else:
+                    yield event
+
+    async def _talk(self, context: TurnContext, tools: Toolbox, numbers: Numbers, account: Account) -> Talk:
+        company = context.conversation.scope.company_id
+        lines = await self._pool.lines(company, account)
+        awake = self._health.awake([line.key for line in lines], time.monotonic())
+        return Talk(
+            context=context,
+            turn=self._scripted.turn(context, tools),
+            tools=tools,
+            numbers=numbers,
+            settings=account.settings,
+            timings=self._timings,
+            health=self._health,
+            lines=[line for line in lines if line.key in awake],
+            proven=_proven(context),
+        )
+
+    async def _account(self, scope: CompanyScope) -> Account | None:
+        try:
+            async with asyncio.timeout(ACCOUNT_TIMEOUT_S):
+                return await self._accounts.of(scope)
+        except (AppError, TimeoutError) as error:
+            code = error.code if isinstance(error, AppError) else "deadline_exceeded"
+            log.error("llm_account_unavailable", company=str(scope.company_id), code=code)
+            return None
+
+
+def _numbers(data: Any) -> Numbers:
+    try:
+        return Numbers.from_json(data)
+    except ValidationError:
+        log.error("llm_memory_unreadable")
+        return Numbers()
+
+
+def _proven(context: TurnContext) -> frozenset[Claim]:
+    proven = {Claim(value) for value in context.conversation.state.data.get("proven", ())}
+    proven |= {
+        _PROVES[write.tool] for write in context.finished if isinstance(write.result, Written) and write.tool in _PROVES
+    }
+    return frozenset(proven)
+
+
+def _generator(events: AsyncIterator[BrainEvent]) -> Any:
+    return events
