@@ -6,6 +6,7 @@ The one folder that archives of models wrap their content in is dropped: what is
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -49,7 +50,7 @@ def unpack(archive: Path, folder: Path, on_bytes: Callable[[int, int], None]) ->
                         on_bytes(done, total)
         shutil.rmtree(folder, ignore_errors=True)
         growing.replace(folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadArchive(f"{archive.name} is a damaged archive: {error}", file=archive.name) from error
     finally:
         shutil.rmtree(growing, ignore_errors=True)

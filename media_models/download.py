@@ -57,6 +57,8 @@ class Progress:
     """The file is complete and its checksum is being computed."""
     unpacking: bool = False
     """The file is right, and its content is being written; the bytes are those of the content."""
+    waiting: bool = False
+    """The server did not answer; it is asked again in a moment."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -150,8 +152,9 @@ class Downloader:
 
     def published(self, file: ModelFile) -> Announced:
         """Looks the file up in its home's list of models: JSON objects with url or name, md5 and size (bytes). Nothing
-        is announced where there is no list, it does not answer, or it does not know the file."""
-        if not file.index_url:
+        is announced where there is no list, it does not answer, or it does not know the file; a file whose checksum
+        the catalogue has is not looked up."""
+        if not file.index_url or file.sha256 or file.md5:
             return NOTHING_ANNOUNCED
         try:
             answer = self._client.get(file.index_url, follow_redirects=True)
@@ -181,6 +184,7 @@ class Downloader:
                         f"{file.name} cannot be fetched from {httpx.URL(file.url).host}: {type(error).__name__}",
                         url=file.url,
                     ) from error
+                on_progress(Progress(file.name, _size(part), file.size_bytes, waiting=True))
                 self._sleep(PAUSES_S[min(fruitless, len(PAUSES_S) - 1)])
 
     def _fetch_rest(self, file: ModelFile, part: Path, on_progress: OnProgress) -> str | None:

@@ -163,12 +163,13 @@ class ModelLibrary:
         entry = self.catalogue.find(name)
         if entry.built_in:
             raise InvalidInput(f"model {name} comes with the product and takes no space of its own: it stays")
-        selection = {purpose: chosen for purpose, chosen in self._selection().items() if chosen != name}
-        if self.folder.exists():
+        selected = self._selection()
+        kept = {purpose: chosen for purpose, chosen in selected.items() if chosen != name}
+        if kept != selected or (self.folder / name).exists():
             with self._locked(entry):
-                _write_json(self.folder / "selection.json", selection)
-                if (self.folder / name).exists():
-                    shutil.rmtree(self.folder / name)
+                if kept != selected:
+                    _write_json(self.folder / "selection.json", kept)
+                shutil.rmtree(self.folder / name, ignore_errors=not (self.folder / name).exists())
         return self.state(name)
 
     def selected(self, purpose: str) -> ModelState | None:

@@ -184,11 +184,16 @@ def _fetched(library: ModelLibrary, console: Console, name: str) -> ModelState:
 
         def show(step: download.Progress) -> None:
             task = tasks.setdefault(step.file, int(bars.add_task(step.file, total=step.total_bytes)))
-            doing = " (проверка)" if step.checking else " (распаковка)" if step.unpacking else ""
-            text = step.file + doing
+            text = step.file + _doing(step)
             bars.update(task, completed=step.done_bytes, total=step.total_bytes, description=text)  # type: ignore[arg-type]
 
         return library.get(name, show)
+
+
+def _doing(step: download.Progress) -> str:
+    if step.waiting:
+        return " (сервер не отвечает, ещё попытка)"
+    return " (проверка)" if step.checking else " (распаковка)" if step.unpacking else ""
 
 
 def _mention_package(console: Console, entry: CatalogueEntry) -> None:

@@ -1,9 +1,11 @@
 """Installing models from a server that cuts connections, lies, or knows no ranges."""
 
 import hashlib
+import io
 import json
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +17,10 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigurationError, InvalidInput, NotFound, Unavailable
+from media_models.archive import BadArchive
 from media_models.catalogue import Catalogue
 from media_models.download import DamagedFile, Downloader, Evidence, Progress
-from media_models.library import DiskFull, ModelLibrary
+from media_models.library import Busy, DiskFull, ModelLibrary
 
 WEIGHTS = np.random.default_rng(3).bytes(1_500_000)
 CONFIG = b'{"a": 1}'
@@ -99,11 +102,14 @@ def server() -> Iterator[Server]:
 def catalogue(url: str, weights: str = f"size: {len(WEIGHTS)}, sha256: {SHA256}") -> Catalogue:
     return Catalogue.parse(
         f"""
-hosts: {{there: "{url}/{{repository}}/{{path}}"}}
+hosts: {{there: "{url}/{{repository}}/{{path}}", packs: "{url}/{{repository}}/{{path}}"}}
+indexes: {{packs: "{url}/r/model-list.json"}}
 models:
   - {{name: built, kind: recognizer, engine: faster-whisper, languages: [ru], licence: own, built_in: true}}
   - {{name: small, kind: recognizer, engine: faster-whisper, languages: [ru], licence: MIT, host: there, repository: r,
      files: [{{path: model.bin, {weights}}}, {{path: config.json}}]}}
+  - {{name: packed, kind: recognizer, engine: vosk, languages: [ru], licence: MIT, host: packs, repository: r,
+     files: [{{path: packed.zip, unpack: true}}]}}
   - {{name: voice, kind: voice, engine: piper, languages: [ru, en], licence: MIT, host: there, repository: r,
      files: [{{path: config.json}}]}}
 """.replace("{path: model.bin, }", "{path: model.bin}"),
@@ -275,7 +281,7 @@ def test_a_model_is_chosen_and_given_up(library: ModelLibrary) -> None:
     assert chosen is not None
     assert chosen.entry.name == "small"
     library.use("built")
-    assert [state.used_for for state in library.list()] == [("recognizer",), (), ()]
+    assert [state.used_for for state in library.list()] == [("recognizer",), (), (), ()]
 
 
 def test_a_voice_serves_its_languages(library: ModelLibrary) -> None:
@@ -320,3 +326,146 @@ def test_a_stalled_server_does_not_hold_the_download_for_ever(server: Server, tm
         )
     assert len(pauses) == 3
     assert pauses == sorted(pauses)
+
+
+def test_what_comes_along_is_in_use_until_another_is_chosen_and_there(library: ModelLibrary) -> None:
+    assert library.in_use() == {"recognizer": "built"}
+    folder = library.get("small").folder
+    assert folder is not None
+    library.use("small")
+    assert library.in_use() == {"recognizer": "small"}
+    (folder / "model.bin").unlink()
+    assert library.in_use() == {"recognizer": "built"}
+    state = library.state("small")
+    assert (state.used_for, state.chosen_for) == ((), ("recognizer",))
+    assert library.state("built").used_for == ("recognizer",)
+
+
+def packed() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("vosk-model/am/final.mdl", WEIGHTS)
+        archive.writestr("vosk-model/conf/mfcc.conf", "--sample-frequency=8000\n")
+    return buffer.getvalue()
+
+
+def test_an_archive_is_unpacked_and_not_kept(library: ModelLibrary, server: Server) -> None:
+    server.files["packed.zip"] = packed()
+    seen: list[Progress] = []
+    state = library.get("packed", seen.append)
+    assert state.installed
+    assert state.folder == library.folder / "packed" / "model"
+    assert (state.folder / "am" / "final.mdl").read_bytes() == WEIGHTS
+    assert {path.name for path in (library.folder / "packed").iterdir()} == {"installed.json", "model"}
+    assert any(step.unpacking and step.done_bytes == step.total_bytes for step in seen)
+    asked = len(server.asked)
+    assert library.get("packed").installed, "a second time there is nothing to do"
+    assert [path for path, _ in server.asked[asked:] if path.endswith(".zip")] == []
+    (state.folder / "am" / "final.mdl").unlink()
+    assert not library.state("packed").installed
+    assert library.get("packed").installed, "and what was lost is fetched again"
+    assert library.remove("packed").disk_bytes == 0
+
+
+def test_an_archive_that_was_copied_by_hand_is_taken(library: ModelLibrary, server: Server) -> None:
+    (library.folder / "packed").mkdir(parents=True)
+    (library.folder / "packed" / "packed.zip").write_bytes(packed())
+    assert library.get("packed").installed
+    assert [path for path, _ in server.asked if path.endswith(".zip")] == []
+
+
+def test_the_list_at_its_home_says_what_an_archive_must_be(library: ModelLibrary, server: Server) -> None:
+    content = packed()
+    server.files["packed.zip"] = content
+    entry = {"name": "packed", "url": "http://elsewhere/packed.zip", "size": len(content), "md5": "0" * 32}
+    server.files["model-list.json"] = json.dumps([{"name": "other"}, entry]).encode()
+    with pytest.raises(DamagedFile, match="0" * 32):
+        library.get("packed")
+    entry["md5"] = hashlib.md5(content).hexdigest()
+    server.files["model-list.json"] = json.dumps([entry]).encode()
+    state = library.get("packed")
+    assert state.installed
+    assert state.trusted_on_first_use == ()
+
+
+@pytest.mark.parametrize(
+    "listed", [b"<html>", b"[]", b'{"a": 1}', b'[{"url": "x/packed.zip", "md5": 5, "size": "big"}]']
+)
+def test_a_list_that_says_nothing_leaves_trust_on_first_use(
+    library: ModelLibrary, server: Server, listed: bytes
+) -> None:
+    server.files["packed.zip"] = packed()
+    server.files["model-list.json"] = listed
+    assert library.get("packed").trusted_on_first_use == ("packed.zip",)
+
+
+def test_something_else_than_an_archive_is_told(library: ModelLibrary, server: Server) -> None:
+    server.files["packed.zip"] = b"<html>moved</html>"
+    with pytest.raises(BadArchive, match=r"packed\.zip"):
+        library.get("packed")
+    assert not library.state("packed").installed
+
+
+def test_there_must_be_room_to_unpack(library: ModelLibrary, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files["packed.zip"] = packed()
+    usage = shutil.disk_usage(library.folder.parent)._replace(free=200_000_500)
+    monkeypatch.setattr("media_models.library.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(DiskFull, match=r"unpacking packed\.zip"):
+        library.get("packed")
+    monkeypatch.undo()
+    assert library.get("packed").installed, "the archive was kept"
+    assert len([path for path, _ in server.asked if path.endswith(".zip")]) == 1
+
+
+def test_a_disk_that_fills_up_while_writing_is_told(library: ModelLibrary, server: Server) -> None:
+    part = library.folder / "small" / "model.bin.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="make room"):
+        library.get("small")
+    part.unlink()
+    assert library.get("small").installed
+
+
+def test_two_commands_do_not_write_one_file(library: ModelLibrary, server: Server) -> None:
+    refused: list[Busy] = []
+
+    def meddle(_: Progress) -> None:
+        other = ModelLibrary(library.folder, library.catalogue)
+        for work in (other.get, other.remove):
+            with pytest.raises(Busy) as caught:
+                work("small")
+            refused.append(caught.value)
+        other.get("voice")  # another model is nobody's business
+
+    assert library.get("small", meddle).installed
+    assert refused
+    assert library.get("small").installed
+
+
+def test_a_part_of_an_unknown_version_is_not_continued_where_no_checksum_would_tell(
+    server: Server, tmp_path: Path
+) -> None:
+    library = ModelLibrary(tmp_path, catalogue(server.url, weights=""))
+    part = tmp_path / "small" / "model.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"?" * 700_000)
+    folder = library.get("small").folder
+    assert folder is not None
+    assert (folder / "model.bin").read_bytes() == WEIGHTS
+
+
+def test_a_folder_that_cannot_be_written_is_named(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    library = ModelLibrary(tmp_path / "models", catalogue(server.url))
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        library.get("small")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        library.use("built")
+
+
+def test_the_wait_for_a_silent_server_is_shown(library: ModelLibrary, server: Server) -> None:
+    server.failures = 2
+    seen: list[Progress] = []
+    library.get("small", seen.append)
+    assert [step.waiting for step in seen].count(True) == 2
