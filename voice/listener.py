@@ -82,9 +82,16 @@ class Hearing:
     """One turn in the recogniser: fed with every frame, decoded on demand by one task."""
 
     def __init__(
-        self, stream: RecognizerStream | None, on_reading: Callable[["Hearing", Reading], None], spawn: Spawn
+        self,
+        stream: RecognizerStream | None,
+        on_reading: Callable[["Hearing", Reading], None],
+        spawn: Spawn,
+        rate_hz: int = 8000,
     ) -> None:
         self._stream = stream
+        self._bytes_per_ms = rate_hz * 2 // 1000
+        self._fed_bytes = 0
+        self._last_partial_bytes = -1
         self._on_reading = on_reading
         self._end_ms = 0
         self._voiced_ms = 0
@@ -98,6 +105,7 @@ class Hearing:
 
     def feed(self, pcm: bytes, end_ms: int, voiced_ms: int) -> None:
         self._end_ms, self._voiced_ms = end_ms, voiced_ms
+        self._fed_bytes += len(pcm)
         if self._stream is not None:
             self._stream.feed(pcm)
 
@@ -133,6 +141,7 @@ class Hearing:
     async def _once(self, final: bool) -> None:
         loop = asyncio.get_running_loop()
         upto_ms, voiced_ms, started_s = self._end_ms, self._voiced_ms, loop.time()
+        fed_bytes = self._fed_bytes
         self.last_decode_end_ms = upto_ms
         transcript, fault = Transcript(""), ""
         self.busy = True
@@ -148,6 +157,13 @@ class Hearing:
             fault = type(error).__name__
             log.warning("voice.recognizer_failed", fault=fault, final=final)
         self.busy = False
+        covered = transcript.audio_bytes
+        if covered >= 0 and not final and not fault:
+            if covered == self._last_partial_bytes or not covered:
+                return  # the engine could not afford a decode: nothing new is known
+            self._last_partial_bytes = covered
+            late_ms = max(0, fed_bytes - covered) // self._bytes_per_ms
+            upto_ms, voiced_ms = upto_ms - late_ms, max(0, voiced_ms - late_ms)
         if not self._closed and (final or not fault):
             self._on_reading(self, Reading(transcript, upto_ms, voiced_ms, final, fault, loop.time() - started_s))
 
@@ -184,7 +200,7 @@ class Listener:
         except Exception as fault:
             log.warning("voice.recognizer_not_opened", fault=type(fault).__name__)
             stream = None
-        hearing = Hearing(stream, on_reading, self._spawn)
+        hearing = Hearing(stream, on_reading, self._spawn, self._rate_hz)
         hearing.feed(b"".join(self._pre_roll), end_ms, voiced_ms)
         hearing.last_decode_end_ms = end_ms
         return hearing

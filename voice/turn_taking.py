@@ -185,6 +185,9 @@ class TurnTaking:
         stable = self.policy.silence_ms >= timings.STABLE_SILENCE_MS and reading.transcript.stable_chars >= len(text)
         if (whole or stable) and self._completeness.complete(joined, self.policy.expect):
             self._answering.speculate(joined, reading.transcript.confidence)
+            if stable and not reading.final and self._hearing is not None:
+                # Asked for ahead of the hush: if only silence follows, the recogniser has the final text by then.
+                self._hearing.want_final()
 
     def _joined(self, text: str) -> str:
         return f"{self._prefix} {text}".strip()

@@ -10,7 +10,13 @@ from media_models.agreement import Stability
 from media_models.belief import Decoded, confidence_of, text_of
 from media_models.ports import Transcript
 from media_models.profiles import EngineProfile
-from media_models.segments import Window, split_point
+from media_models.segments import Window, frame_levels_dbfs, split_point
+
+SILENCE_MS = 400
+"""Longest stretch after a final text that may pass for silence."""
+SILENCE_BELOW_DB = 30.0
+"""What is this far below the loudest 20 ms of a turn is none of its words: soft first sounds (с, п) are 20 to 25
+below."""
 
 
 @dataclass(slots=True)
@@ -28,9 +34,14 @@ class Turn:
     _final: Transcript | None = None
 
     def known(self, final: bool, upto_bytes: int) -> Transcript | None:
-        """The text of this much audio, if it has been decoded already."""
+        """The text of this much audio, if it has been decoded already. A final text stands while only a short silence
+        has followed: whoever asked for it ahead of the end of the turn does not wait again."""
         last = self._final if final else self._partial
-        return last if last is not None and last.audio_bytes == upto_bytes else None
+        if last is None or last.audio_bytes > upto_bytes:
+            return None
+        if last.audio_bytes == upto_bytes:
+            return last
+        return last if final and last.text and self._only_silence_since(last.audio_bytes, upto_bytes) else None
 
     @property
     def latest_partial(self) -> Transcript:
@@ -56,6 +67,16 @@ class Turn:
         stable = self.stability.update(text, sure, tail.rivals, len(text_of(self._settled).split()))
         self._partial = Transcript(text, stable, confidence, took_ms, upto_bytes)
         return self._partial
+
+    def _only_silence_since(self, from_bytes: int, upto_bytes: int) -> bool:
+        if upto_bytes - from_bytes > SILENCE_MS * self.rate_hz * 2 // 1000:
+            return False
+        heard = frame_levels_dbfs(np.frombuffer(bytes(self.pcm[: from_bytes & ~1]), dtype="<i2"), self.rate_hz)
+        # The frame at the border counts with what follows: a word may begin in it.
+        border = max(0, from_bytes - self.rate_hz // 25)
+        since = np.frombuffer(bytes(self.pcm[border & ~1 : upto_bytes & ~1]), dtype="<i2")
+        levels = frame_levels_dbfs(since, self.rate_hz)
+        return len(heard) > 0 and len(levels) > 0 and float(levels.max()) < float(heard.max()) - SILENCE_BELOW_DB
 
     def _samples(self, upto_bytes: int) -> NDArray[np.int16]:
         return np.frombuffer(bytes(self.pcm[self._open_from : upto_bytes & ~1]), dtype="<i2")

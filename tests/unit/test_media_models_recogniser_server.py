@@ -123,6 +123,26 @@ def test_a_final_for_the_same_audio_is_not_decoded_again() -> None:
     assert len(decoder.asked) == 1
 
 
+def test_a_final_asked_for_early_stands_while_silence_follows_and_no_longer() -> None:
+    decoder = TellingDecoder()
+    with serving(decoder) as pipe:
+        pipe.open(1)
+        pipe.audio(1, 300)
+        pipe.audio(1, 40, value=3)
+        pipe.decode(1, 1, 340, final=True)
+        early = pipe.text()[1]
+        pipe.audio(1, 100, value=3)
+        pipe.decode(2, 1, 440, final=True)
+        assert pipe.text()[1] == early
+        pipe.audio(1, 40, value=90)
+        pipe.decode(3, 1, 480, final=True)
+        assert pipe.text()[1].text == "звук 480"
+        pipe.audio(1, 600, value=3)
+        pipe.decode(4, 1, 1080, final=True)
+        assert pipe.text()[1].text == "звук 1080"
+    assert len(decoder.asked) == 3
+
+
 def test_many_calls_are_decoded_together_up_to_the_batch() -> None:
     decoder = TellingDecoder()
     with serving(decoder, batch=3) as pipe:
