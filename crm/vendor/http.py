@@ -12,9 +12,10 @@ Answers 2xx to 4xx come back as `Reply`: what a 404 or 422 means is the adapter'
 """
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -62,6 +63,18 @@ class AccessDenied(AppError):
     def __init__(self, message: str, remedy: str, **facts: str | int | float | bool | None) -> None:
         super().__init__(message, **facts)
         self.remedy = remedy
+
+
+@contextlib.contextmanager
+def before_writing() -> Iterator[None]:
+    """Around the questions that come before a write: whatever fails here, nothing was sent yet."""
+    try:
+        yield
+    except Unavailable as error:
+        if error.facts.get("sent") is False:
+            raise
+        facts = {**error.facts, "sent": False}
+        raise Unavailable(error.message, **facts) from error
 
 
 @dataclass(frozen=True, slots=True)

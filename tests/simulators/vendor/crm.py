@@ -49,6 +49,9 @@ class CrmSimulator(Protocol):
     deliveries: list[Delivery]
     """Webhooks that went out (to subscribed addresses), oldest first. They are also posted when the address is real."""
 
+    booking_write: str
+    """Regular expression on "METHOD /path?query" of the request that makes a booking: where a lost answer hurts."""
+
     def settings(self, base_url: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Settings and secrets with which `ai-admin crm connect` reaches this simulator."""
         ...

@@ -1,0 +1,28 @@
+"""Altegio, the international twin of YCLIENTS: https://developer.alteg.io/api"""
+
+from crm.adapters.yclients_family.adapter import YclientsCrm
+from crm.adapters.yclients_family.wire import Profile
+from crm.vendor.adapter import SettingField, Vendor
+
+PROFILE = Profile(
+    name="altegio",
+    title="Altegio",
+    base_url="https://api.alteg.io/api/v1",
+    accept="application/vnd.api.v2+json",
+    language="en-US",
+    cabinet_ru="раздел прав пользователя в настройках локации",
+)
+
+VENDOR = Vendor(
+    name="altegio",
+    title="Altegio",
+    fields=(
+        SettingField("company_id", "Номер локации", "Location id", help_ru="число в адресе кабинета"),
+        SettingField("partner_token", "Ключ партнёра", "Partner token", secret=True, help_ru="выдаёт Altegio"),
+        SettingField("user_token", "Ключ пользователя", "User token", secret=True, help_ru="ответ POST /auth"),
+        SettingField("region", "Страна салона", "Country", required=False, default="RU", help_ru="RU, RS, DE…"),
+        SettingField("base_url", "Адрес API", "API address", required=False, default=PROFILE.base_url),
+    ),
+    build=lambda connection, tools: YclientsCrm(PROFILE, connection, tools),
+    foreign=True,
+)
