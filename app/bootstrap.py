@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from core.conversations import ConversationStore
 from core.database import Database
 from core.errors import ConfigurationError
 from core.installation import InstallationSecrets
-from core.jobs import JobWorker
+from core.jobs import JobHandler, JobWorker
 from core.metrics import Metrics
 from core.outbox import Outbox
 from core.redis import open_redis
@@ -117,9 +117,10 @@ class SalonTools:
 @contextlib.asynccontextmanager
 async def build_salon(runtime: Runtime, clock: Clock) -> AsyncIterator[SalonTools]:
     """The CRMs, the booking desk and the scripted agent. Leaving the block waits for writes under way."""
-    async with open_crm(
-        runtime.settings, runtime.secrets, runtime.database, runtime.redis, clock, runtime.metrics
-    ) as side, _salon_on(runtime, side.router, clock) as salon:
+    async with (
+        open_crm(runtime.settings, runtime.secrets, runtime.database, runtime.redis, clock, runtime.metrics) as side,
+        _salon_on(runtime, side.router, clock) as salon,
+    ):
         yield salon
 
 
@@ -156,9 +157,10 @@ def twilio_stream_url(settings: Settings) -> str:
     return settings.twilio_public_stream_url or f"ws://{settings.twilio_host}:{settings.twilio_port}{STREAM_PATH}"
 
 
-def job_worker(runtime: Runtime) -> JobWorker:
+def job_worker(runtime: Runtime, more: Mapping[str, JobHandler]) -> JobWorker:
+    """The worker of the jobs process: the outbox's handlers, and more by name."""
     register_delivery(runtime.outbox, runtime.database)
-    return JobWorker(runtime.database, runtime.outbox.job_handlers, metrics=runtime.metrics)
+    return JobWorker(runtime.database, {**runtime.outbox.job_handlers, **more}, metrics=runtime.metrics)
 
 
 def link_folder(settings: Settings) -> Path:

@@ -18,6 +18,7 @@ from core.settings import Settings
 from core.tenancy import CompanyScope
 from crm.journal.service import Journal
 from crm.vendor.adapter import AdapterTools, VendorCrm
+from crm.vendor.copies import Copies
 from crm.vendor.registry import vendor
 from crm.vendor.repository import Connections, StoredCatalogue, StoredConnection, StoredLinks, StoredTokens
 from crm.vendor.routing import CrmRouter
@@ -30,6 +31,7 @@ class CrmSide:
     router: CrmRouter
     connections: Connections
     factory: "AdapterFactory"
+    copies: Copies
 
 
 class AdapterFactory:
@@ -80,4 +82,6 @@ async def open_crm(
     connections = Connections(database, company_secrets)
     async with guarded_client(guard, connections=60) as http:
         factory = AdapterFactory(database, company_secrets, http, RateLimiter(redis), guard, clock, metrics)
-        yield CrmSide(CrmRouter(Journal(database, clock), connections, factory.build), connections, factory)
+        copies = Copies(database, clock)
+        router = CrmRouter(Journal(database, clock), connections, factory.build, copies)
+        yield CrmSide(router, connections, factory, copies)

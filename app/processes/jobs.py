@@ -6,13 +6,17 @@ import structlog
 
 from app.bootstrap import Runtime, job_worker, open_runtime
 from app.crm import open_crm
+from app.crm_door import JOB as CRM_JOB
+from app.crm_door import announce_changes, changes_job
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
 from core.errors import AppError
 from core.settings import Settings
 from core.tenancy import CompanyScope
 from crm.booking_desk import Desk
+from crm.ports import Crm
 from crm.salon_book import DatabaseSalonBook
+from crm.vendor.sync import CrmSync
 from voice.recording.finish import repair_folder
 
 log = structlog.get_logger(__name__)
@@ -20,41 +24,59 @@ log = structlog.get_logger(__name__)
 SWEEP_EVERY_S = 30.0
 """A booking that the caller was promised to hear about is settled within a minute."""
 
+POLL_EVERY_S = 50.0
+"""A key that stopped working is seen within a minute; changes of CRMs that call nobody as well."""
+
 LOOK_EVERY_S = 1.0
 """A recording is ready about this long after its call has ended."""
 
 
 async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
-    async with open_runtime(settings, "jobs") as runtime:
-        recordings = asyncio.create_task(_finish_recordings(settings), name="recordings")
-        worker = job_worker(runtime)
+    async with (
+        open_runtime(settings, "jobs") as runtime,
+        open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as side,
+    ):
+        sync = CrmSync(side.connections, side.factory.build, side.copies, announce_changes(runtime.redis))
+        worker = job_worker(runtime, {CRM_JOB: changes_job(sync)})
         working = asyncio.create_task(worker.run(), name="job worker")
-        sweeping = asyncio.create_task(_settle_bookings(runtime), name="sweep")
+        others = [
+            asyncio.create_task(_finish_recordings(settings), name="recordings"),
+            asyncio.create_task(_settle_bookings(runtime, side.router), name="sweep"),
+            asyncio.create_task(_poll_crms(runtime, sync), name="crm poll"),
+        ]
         lifeline.announce()
         await stop.wait()
         worker.stop()
         await working
-        for task in (recordings, sweeping):
+        for task in others:
             task.cancel()
-        await asyncio.gather(recordings, sweeping, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _settle_bookings(runtime: Runtime) -> None:
+async def _poll_crms(runtime: Runtime, sync: CrmSync) -> None:
+    """What people changed in the CRM itself, and whether its key still works, for every company."""
+    while True:
+        try:
+            for company in await runtime.companies.all():
+                await sync.poll(company.scope)
+        except AppError as error:
+            log.warning("crm_polls_failed", code=error.code)
+        await asyncio.sleep(POLL_EVERY_S)
+
+
+async def _settle_bookings(runtime: Runtime, crm: Crm) -> None:
     """Frees lapsed holds and looks up writes whose end is unknown, for every company, again and again."""
     book = DatabaseSalonBook(runtime.database, runtime.clock, runtime.outbox)
-    async with open_crm(
-        runtime.settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics
-    ) as side:
-        desk = Desk(runtime.database, side.router, book, runtime.clock)
-        while True:
-            unknown = 0
-            try:
-                for company in await runtime.companies.all():
-                    unknown += await _swept(desk, company.scope)
-                runtime.metrics.booking_unknown.set(unknown)
-            except AppError as error:
-                log.warning("sweep_failed", code=error.code)
-            await asyncio.sleep(SWEEP_EVERY_S)
+    desk = Desk(runtime.database, crm, book, runtime.clock)
+    while True:
+        unknown = 0
+        try:
+            for company in await runtime.companies.all():
+                unknown += await _swept(desk, company.scope)
+            runtime.metrics.booking_unknown.set(unknown)
+        except AppError as error:
+            log.warning("sweep_failed", code=error.code)
+        await asyncio.sleep(SWEEP_EVERY_S)
 
 
 async def _swept(desk: Desk, scope: CompanyScope) -> int:

@@ -18,6 +18,8 @@ from admin.api.errors import install_error_handlers
 from admin.api.lexicon import lexicon_router
 from agent.language.speech import to_speech
 from app.bootstrap import Runtime, open_runtime
+from app.crm import CrmSide, open_crm
+from app.crm_door import crm_router
 from app.lifeline import Lifeline
 from app.metrics_share import merged_metrics
 from app.twilio_door import twilio_webhook
@@ -33,8 +35,12 @@ LAST_REQUESTS_S = 5
 
 
 async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
-    async with open_runtime(settings, "web") as runtime, _lexicon_desk(runtime) as lexicon:
-        app = build_app(runtime, stop, lexicon)
+    async with (
+        open_runtime(settings, "web") as runtime,
+        _lexicon_desk(runtime) as lexicon,
+        open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as crm,
+    ):
+        app = build_app(runtime, stop, lexicon, crm)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -91,7 +97,7 @@ async def _lexicon_desk(runtime: Runtime) -> AsyncIterator[LexiconDesk]:
         await desk.close()
 
 
-def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk) -> FastAPI:
+def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk, crm: CrmSide) -> FastAPI:
     settings = runtime.settings
     app = FastAPI(
         title="AI-Admin",
@@ -113,6 +119,7 @@ def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk) -
     )
     app.include_router(lexicon_router(scope_of, lexicon), prefix="/api")
     app.include_router(twilio_webhook(runtime))
+    app.include_router(crm_router(runtime.database, crm))
     health = Health(runtime.database, runtime.redis)
 
     @app.get("/healthz", tags=["operation"])

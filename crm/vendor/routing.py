@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 import structlog
+from pydantic import TypeAdapter
 
 from core.errors import AppError
 from core.phone import Phone
@@ -33,6 +34,7 @@ from crm.model import (
     WriteResult,
 )
 from crm.ports import Crm
+from crm.vendor.copies import CAPABILITIES, SERVICES, STAFF, Copies
 from crm.vendor.http import AccessDenied
 from crm.vendor.repository import Connections, StoredConnection
 
@@ -56,8 +58,9 @@ Build = Callable[[CompanyScope, StoredConnection], Crm]
 class CrmRouter:
     """Implements `crm.ports.Crm`."""
 
-    def __init__(self, journal: Crm, connections: Connections, build: Build) -> None:
+    def __init__(self, journal: Crm, connections: Connections, build: Build, copies: Copies) -> None:
         self._journal = journal
+        self._copies = copies
         self._connections = connections
         self._build = build
         self._kept: dict[CompanyScope, _Kept] = {}
@@ -87,14 +90,21 @@ class CrmRouter:
                 log.warning("crm_state_not_stored", code=failure.code)
             raise
 
+    async def _listed(
+        self, scope: CompanyScope, kind: str, form: TypeAdapter[T], question: Callable[[Crm], Awaitable[T]]
+    ) -> T:
+        if await self.of(scope) is self._journal:
+            return await question(self._journal)
+        return await self._copies.through(scope, kind, form, lambda: self._ask(scope, question))
+
     async def capabilities(self, scope: CompanyScope) -> Capabilities:
-        return await self._ask(scope, lambda crm: crm.capabilities(scope))
+        return await self._listed(scope, "capabilities", CAPABILITIES, lambda crm: crm.capabilities(scope))
 
     async def services(self, scope: CompanyScope) -> Sequence[Service]:
-        return await self._ask(scope, lambda crm: crm.services(scope))
+        return await self._listed(scope, "services", SERVICES, lambda crm: crm.services(scope))
 
     async def staff(self, scope: CompanyScope) -> Sequence[Staff]:
-        return await self._ask(scope, lambda crm: crm.staff(scope))
+        return await self._listed(scope, "staff", STAFF, lambda crm: crm.staff(scope))
 
     async def slots(self, scope: CompanyScope, query: SlotQuery) -> Sequence[Plan]:
         return await self._ask(scope, lambda crm: crm.slots(scope, query))
