@@ -89,6 +89,8 @@ class YandexSynthesizer:
         answered = False
         try:
             async for response in call:
+                if response is None:  # grpc's way of saying that the bytes were no such message
+                    raise errors.garbage(self.name, "message")
                 answered = True
                 marks = [
                     (float(timing.start_ms + timing.length_ms), words.after(timing.word))

@@ -2,6 +2,7 @@
 company's data region. Proxies of the environment are not used: they could stand anywhere.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ class Gate:
 
 def import_grpc() -> Any:
     """grpc with its asyncio half. Raises ConfigurationError where the extra is not installed."""
+    # Its own log goes to the error output past ours; what matters reaches us as statuses.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         import grpc
         import grpc.aio

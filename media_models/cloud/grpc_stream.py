@@ -62,6 +62,8 @@ class GrpcStream:
                 await self._raise_status(grpc)
             self._greeted.set()
             async for response in self._call:
+                if response is None:  # grpc's way of saying that the bytes were no such message
+                    raise errors.garbage(vendor, "message")
                 answered = True
                 for heard in self._dialect.read(response):
                     yield heard

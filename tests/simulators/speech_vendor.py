@@ -1,7 +1,6 @@
 """What the simulators of speech vendors share: faults, a script of what is heard, strictness, a gRPC server."""
 
 import asyncio
-import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -48,18 +47,19 @@ def scripted(text: str, ms_per_word: int = 300) -> Hear:
 
 async def heard(hear: Hear, pcm: bytes, rate_hz: int) -> str:
     words = hear(pcm, rate_hz)
-    return await words if inspect.isawaitable(words) else words
+    return words if isinstance(words, str) else await words
 
 
 def tone(seconds: float, rate_hz: int, dbfs: float = -26.0) -> bytes:
     """A voice of the simulators: 300 Hz, so that its frames have one level."""
     turn = np.arange(round(seconds * rate_hz)) * (2 * math.pi * 300 / rate_hz)
-    return (np.sin(turn) * math.sqrt(2) * 10 ** (dbfs / 20) * 32767).astype("<i2").tobytes()
+    pcm: bytes = (np.sin(turn) * math.sqrt(2) * 10 ** (dbfs / 20) * 32767).astype("<i2").tobytes()
+    return pcm
 
 
 def unknown_fields(message: Any, path: str = "") -> list[str]:
     """Numbers of fields that the vendor's message does not have, at any depth."""
-    found = [f"{path}#{unknown.field_number}" for unknown in UnknownFieldSet(message)]
+    found = [f"{path}#{unknown.field_number}" for unknown in UnknownFieldSet(message)]  # type: ignore[attr-defined]
     for descriptor, value in message.ListFields():
         if descriptor.message_type is None:
             continue

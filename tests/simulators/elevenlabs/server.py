@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from media_models.cloud.gate import Endpoint
@@ -76,6 +77,8 @@ class ElevenLabs:
         self.concurrent += 1
         try:
             await self._talk(connection, call)
+        except ConnectionClosed:
+            pass  # the product has hung up
         finally:
             self.concurrent -= 1
             if not call.refused:
@@ -155,4 +158,5 @@ def encode_mulaw(pcm: bytes) -> bytes:
     magnitude = np.minimum(np.abs(values), 32635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 15
-    return (~(sign | exponent << 4 | mantissa) & 255).astype(np.uint8).tobytes()
+    coded: bytes = (~(sign | exponent << 4 | mantissa) & 255).astype(np.uint8).tobytes()
+    return coded

@@ -87,7 +87,7 @@ class GoogleStt(GrpcVendor):
                 await self.refuse(context, call, "INTERNAL", "Internal error encountered.")
             case Fault.GARBAGE:
                 yield b"\xff\xfe\xfd garbage"
-            case Fault.CUT:
+            case Fault.CUT if len(self.calls) == 1:
                 text = "Exceeded maximum allowed stream duration of 305 seconds."
                 await self.refuse(context, call, "OUT_OF_RANGE", text)
 

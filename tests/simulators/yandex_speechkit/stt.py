@@ -35,6 +35,7 @@ class SpeechKitStt(GrpcVendor):
         first = await anext(requests, None)
         if first is None or first.WhichOneof("Event") != "session_options":
             await self.refuse(context, call, "INVALID_ARGUMENT", "session_options must be the first message")
+        assert first is not None
         call.requests.append(first)
         rate_hz = await self._options(context, call, first)
         yield self.make.StreamingResponse(session_uuid={"uuid": str(uuid4())}, status_code={"code_type": "WORKING"})
@@ -48,6 +49,8 @@ class SpeechKitStt(GrpcVendor):
                 if len(call.audio) > settled:
                     settled, index = len(call.audio), index + 1
             heard_ms = len(call.audio) // 2 * 1000 // rate_hz
+            if heard_ms >= self.fail_after_ms and self.fault is Fault.CLOSE_EARLY:
+                return
             if heard_ms >= self.fail_after_ms:
                 async for response in self._broken(context, call):
                     yield response
@@ -103,8 +106,6 @@ class SpeechKitStt(GrpcVendor):
         match self.fault:
             case Fault.RESET:
                 await self.refuse(context, call, "UNAVAILABLE", "connection reset by peer")
-            case Fault.CLOSE_EARLY:
-                await self.refuse(context, call, "OK", "")
             case Fault.GARBAGE:
                 yield b"\xff\xfe\xfd garbage"
 
