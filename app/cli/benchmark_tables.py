@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich import box
 from rich.table import Column, Table
 
 from media_models.benchmark.measure import RecognizerFigures, VoiceFigures
@@ -31,65 +32,66 @@ def benchmark_tables(rows: Sequence[BenchmarkRow]) -> list[Table]:
 
 
 def _ears(rows: Sequence[BenchmarkRow]) -> Table:
-    table = Table(
-        Column("слух", no_wrap=True),
-        Column("ошибок в словах", justify="right"),
-        Column("то же, шум 10 дБ", justify="right"),
-        Column("выдумано на шуме", justify="right"),
-        Column("фраза 3 с: текст через, мс (p95)", justify="right"),
-        Column("по ходу фразы, мс", justify="right"),
-        Column("с. работы на с. речи", justify="right"),
-        Column("готов через, с", justify="right"),
-        Column("память, МБ", justify="right"),
-    )
+    table = _table("слух", "WER", "в шуме", "вымысел", "ответ", "p95", "ход", "RTF", "старт", "МБ")
     for row in rows:
         figures = row.figures
-        if not isinstance(figures, RecognizerFigures):
-            table.add_row(_named(row), f"[red]{_plain(row.error)}[/red]")
-            continue
-        table.add_row(
-            _named(row),
-            _share(figures.wer),
-            _share(figures.wer_noisy),
-            f"{figures.invented} из {figures.noise_clips}" if figures.noise_clips else "–",
-            f"{figures.final_ms:.0f} ({figures.final_p95_ms:.0f})",
-            f"{figures.partial_ms:.0f}",
-            f"{figures.realtime_factor:.3f}".replace(".", ","),
-            f"{figures.ready_s:.1f}".replace(".", ","),
-            f"{figures.memory_bytes / 1e6:.0f}",
-        )
+        if isinstance(figures, RecognizerFigures):
+            table.add_row(
+                _named(row),
+                _share(figures.wer),
+                _share(figures.wer_noisy),
+                f"{figures.invented}/{figures.noise_clips}" if figures.noise_clips else "–",
+                f"{figures.final_ms:.0f}",
+                f"{figures.final_p95_ms:.0f}",
+                f"{figures.partial_ms:.0f}",
+                *_cost(figures),
+            )
+        else:
+            table.add_row(_named(row), *["–"] * 9)
     return table
 
 
 def _voices(rows: Sequence[BenchmarkRow]) -> Table:
-    table = Table(
-        Column("голос", no_wrap=True),
-        "языки",
-        Column("первый звук через, мс (p95)", justify="right"),
-        Column("с. работы на с. речи", justify="right"),
-        Column("готов через, с", justify="right"),
-        Column("память, МБ", justify="right"),
-    )
+    table = _table("голос", "язык", "первый звук", "p95", "RTF", "старт", "МБ")
     for row in rows:
         figures = row.figures
-        if not isinstance(figures, VoiceFigures):
-            table.add_row(_named(row), "", f"[red]{_plain(row.error)}[/red]")
-            continue
-        table.add_row(
-            _named(row),
-            ", ".join(row.state.entry.languages),
-            f"{figures.first_sound_ms:.0f} ({figures.first_sound_p95_ms:.0f})",
-            f"{figures.realtime_factor:.3f}".replace(".", ","),
-            f"{figures.ready_s:.1f}".replace(".", ","),
-            f"{figures.memory_bytes / 1e6:.0f}",
-        )
+        if isinstance(figures, VoiceFigures):
+            sound = (f"{figures.first_sound_ms:.0f}", f"{figures.first_sound_p95_ms:.0f}")
+            table.add_row(_named(row), row.state.entry.languages[0], *sound, *_cost(figures))
+        else:
+            table.add_row(_named(row), row.state.entry.languages[0], *["–"] * 5)
     return table
 
 
+def _table(first: str, *others: str) -> Table:
+    columns = (Column(name, justify="right", no_wrap=True) for name in others)
+    return Table(Column(first, no_wrap=True), *columns, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+
+
+def _cost(figures: RecognizerFigures | VoiceFigures) -> tuple[str, str, str]:
+    return (
+        f"{figures.realtime_factor:.3f}".replace(".", ","),
+        f"{figures.ready_s:.1f}".replace(".", ","),
+        f"{figures.memory_bytes / 1e6:.0f}",
+    )
+
+
 def benchmark_remarks(rows: Sequence[BenchmarkRow], *, own_recordings: bool) -> list[str]:
-    """What the figures do not say by themselves."""
-    remarks = ["Каждый движок измерен в отдельном процессе; его память вместе с Python. Отмечен * тот, что работает."]
+    """What the columns mean and what the figures do not say by themselves."""
     ears = [row.figures for row in rows if isinstance(row.figures, RecognizerFigures)]
+    voices = [row.figures for row in rows if isinstance(row.figures, VoiceFigures)]
+    remarks = [f"{row.state.entry.name}: {row.error}" for row in rows if row.error]
+    if ears:
+        remarks.append(
+            "WER: доля неверных слов; в шуме: то же при шуме 10 дБ; вымысел: на скольких записях одного шума "
+            "появился текст; ответ: от конца фразы в 3 с до её текста, мс; ход: текст недосказанной фразы, мс."
+        )
+    if voices:
+        remarks.append("первый звук: от текста до звука, мс.")
+    remarks.append(
+        "p95: у 95 случаев из 100 не дольше; RTF: секунд работы на секунду речи; старт: готов через, с; МБ: память "
+        "отдельного процесса вместе с Python. Звёздочкой отмечено то, что работает сейчас."
+    )
     if ears and not own_recordings:
         remarks.append(
             "Фразы произнёс espeak-ng через телефон: о живых людях эти ошибки говорят мало. Решать по своим записям: "
@@ -106,9 +108,4 @@ def _named(row: BenchmarkRow) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.1f} %".replace(".", ",")
-
-
-def _plain(text: str) -> str:
-    """Without what rich would take for markup."""
-    return text.replace("[", "\\[")
+    return "–" if value is None else f"{value * 100:.1f}%".replace(".", ",")

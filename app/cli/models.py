@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from app.cli.model_tables import listed, listing_json, purpose_words, size_words
-from app.cli.serve import settings_with
 from core.errors import InvalidInput
-from core.settings import LogLevel
+from core.settings import LogLevel, load_settings
+from core.telemetry import configure_logging
 from media_models import download
 from media_models.catalogue import CatalogueEntry
 from media_models.library import ModelLibrary, ModelState
@@ -148,7 +148,7 @@ def bench(
         for table in benchmark_tables(rows):
             console.print(table)
         for remark in benchmark_remarks(rows, own_recordings=clips is not None):
-            console.print(remark, highlight=False)
+            console.print(remark, highlight=False, markup=False)
     if any(row.error for row in rows):
         raise typer.Exit(1)
 
@@ -205,6 +205,7 @@ def _mention_package(console: Console, entry: CatalogueEntry) -> None:
 
 
 def _library(data_dir: Path | None, mirror: str = "") -> ModelLibrary:
-    settings = settings_with({"data_dir": data_dir, "log_level": LogLevel.ERROR})
+    settings = load_settings(**({"data_dir": data_dir} if data_dir else {}))
+    configure_logging(level=LogLevel.ERROR)
     library = ModelLibrary(settings.data_dir / MODELS_FOLDER)
     return ModelLibrary(library.folder, library.catalogue.at_mirror(mirror)) if mirror else library
