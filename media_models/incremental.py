@@ -9,7 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +47,10 @@ class IncrementalDecoder(Protocol):
 
     def partial(self) -> Hypothesis:
         """What was heard so far; the newest half second may be missing."""
+        ...
+
+    def covered(self) -> int:
+        """Samples, counted from the start of the turn, whose words are in the text of partial()."""
         ...
 
     def final(self) -> Hypothesis:
@@ -128,7 +132,8 @@ class IncrementalStream:
     def _decode_partial(self) -> Transcript:
         started = time.perf_counter()
         decoder = self._advance(len(self._pcm))
-        return self._told(decoder.partial(), started)
+        covered = min(self._taken, 2 * (decoder.covered() * self.rate_hz // self.model_rate_hz))
+        return replace(self._told(decoder.partial(), started), audio_bytes=covered)
 
     def _decode_final(self, size: int) -> Transcript:
         if self._last_final[0] == size:

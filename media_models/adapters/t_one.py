@@ -34,6 +34,8 @@ CHUNK_SAMPLES = 2_400
 LABELS = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя "
 """Symbols 0 to 33; symbol 34 is the blank."""
 BLANK = len(LABELS)
+LATE_SAMPLES = 2_640
+"""0.33 s: how long after a sound its letter comes out (MEAN_TIME_BIAS of tone/onnx_wrapper.py)."""
 MOST_THREADS = 4
 """T-one's makers recommend four cores; a chunk does not get faster with more."""
 
@@ -111,12 +113,17 @@ class TOneDecoder:
         self._text = GreedyText()
         self._rest = np.zeros(0, np.int16)
         """What does not fill a chunk yet."""
+        self._decoded = 0
 
     def accept(self, samples: NDArray[np.int16]) -> None:
         audio = np.concatenate([self._rest, samples])
         whole = len(audio) // CHUNK_SAMPLES * CHUNK_SAMPLES
         self._state, self._text = self._run(audio[:whole], self._state, self._text)
         self._rest = audio[whole:]
+        self._decoded += whole
+
+    def covered(self) -> int:
+        return max(0, self._decoded - LATE_SAMPLES)
 
     def partial(self) -> Hypothesis:
         return self._text.hypothesis()

@@ -30,6 +30,9 @@ from media_models.optional import missing_package, package_needed
 DEFAULT_RATE_HZ = 16_000
 """Kaldi's own, where the features' settings name none."""
 LEAST_CONFIDENCE = 1e-4
+PARTIAL_LATE_S = 0.4
+"""How far a partial result lags behind the audio: the 0.2 s steps in which vosk's recognizer.cc hands audio to the
+decoder, and the audio to the right that a Kaldi network wants to see. An estimate on the safe side."""
 
 
 class KaldiRecognizer(Protocol):
@@ -65,8 +68,10 @@ def import_vosk() -> VoskModule:
 class VoskDecoder:
     """Implements IncrementalDecoder."""
 
-    def __init__(self, recognizer: KaldiRecognizer) -> None:
+    def __init__(self, recognizer: KaldiRecognizer, rate_hz: int) -> None:
         recognizer.SetWords(True)
+        self._late_samples = int(PARTIAL_LATE_S * rate_hz)
+        self._accepted = 0
         self._recognizer = recognizer
         self._utterances: list[str] = []
         """Finished ones: they do not change any more."""
@@ -80,8 +85,12 @@ class VoskDecoder:
             ended = self._recognizer.AcceptWaveform(samples.astype("<i2").tobytes())
         except Exception as error:  # vosk raises plain Exception
             raise Unavailable("Vosk failed to process audio", engine="vosk") from error
+        self._accepted += len(samples)
         if ended:
             self._keep(json.loads(self._recognizer.Result()))
+
+    def covered(self) -> int:
+        return max(0, self._accepted - self._late_samples)
 
     def partial(self) -> Hypothesis:
         under_way = _clean(json.loads(self._recognizer.PartialResult()).get("partial", ""))
@@ -148,7 +157,7 @@ def model_rate_hz(conf: Path) -> int:
 
 def _start(module: VoskModule, model: Callable[[], Any], rate_hz: int) -> VoskDecoder:
     try:
-        return VoskDecoder(module.KaldiRecognizer(model(), float(rate_hz)))
+        return VoskDecoder(module.KaldiRecognizer(model(), float(rate_hz)), rate_hz)
     except ConfigurationError:
         raise
     except Exception as error:  # vosk raises plain Exception

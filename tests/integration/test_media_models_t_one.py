@@ -83,6 +83,19 @@ async def test_partial_results_only_grow_and_their_stable_words_stay(folder: Pat
     await recognizer.close()
 
 
+async def test_a_partial_result_says_how_much_of_the_audio_it_covers(folder: Path) -> None:
+    recognizer = TOneRecognizer(folder, threads=1)
+    for rate_hz in (8_000, 16_000):
+        stream = recognizer.open_stream(rate_hz)
+        stream.feed(spoken(TEXT, rate_hz=rate_hz)[: 2 * rate_hz])  # one second
+        covered = (await stream.partial()).audio_bytes
+        # Three chunks of 300 ms, less what the model says late; the resampler may hold back the third.
+        assert covered in {2 * rate_hz * ms // 1000 for ms in (570, 270)}, (rate_hz, covered)
+        assert (await stream.final()).audio_bytes == -1
+        stream.close()
+    await recognizer.close()
+
+
 async def test_calls_share_the_model_and_do_not_mix(folder: Path) -> None:
     recognizer = TOneRecognizer(folder, threads=1)
     texts = ["на маникюр", "к анне", "завтра вечером", "да"]
