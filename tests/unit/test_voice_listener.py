@@ -40,7 +40,7 @@ async def readings_of(*answers: Transcript, final: bool = False) -> list[Reading
     for number in range(1, len(answers) + 1):
         hearing.feed(bytes(3200), number * 200, number * 200)
         (hearing.want_final if final else hearing.want_partial)()
-        while hearing.last_decode_end_ms < number * 200 or hearing.busy:
+        for _ in range(10):  # the decode task runs, and the engine answers at once
             await asyncio.sleep(0)
     hearing.close()
     await asyncio.gather(*tasks, return_exceptions=True)
