@@ -6,6 +6,8 @@ from agent.model import Expect, Turn, TurnKind
 from agent.understanding import Context, Intent, Lexicon, Understander, Understood
 from core.clock import Clock
 from voice import timings
+from voice.end_of_turn.model import EndOfTurnModel
+from voice.end_of_turn.wording import Wording, wording_of
 from voice.ports import Said, TurnCompleteness
 
 log = structlog.get_logger(__name__)
@@ -16,7 +18,17 @@ _NOTHING_TO_ADD = frozenset({Intent.AFFIRM, Intent.DENY})
 class UnderstoodCompleteness:
     """Asks the salon's understanding whether words break off, or leave nothing to add. One per company."""
 
-    def __init__(self, understander: Understander, lexicon: Lexicon, timezone: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        understander: Understander,
+        lexicon: Lexicon,
+        timezone: str,
+        clock: Clock,
+        model: EndOfTurnModel | None = None,
+    ) -> None:
+        """model: judges Russian turns; without it, and for other languages, timers do."""
+        self._model = model
+        self._last: tuple[str, Expect, Understood] | None = None
         self._understander = understander
         self._lexicon = lexicon
         self._timezone = timezone
@@ -29,9 +41,25 @@ class UnderstoodCompleteness:
         if not said.text:
             return timings.END_OF_TURN_MS[said.expect]
         understood = self._understand(said.text, said.expect)
-        return timed_wait_ms(said, understood.complete, is_definite(understood, said.text, said.expect))
+        definite = is_definite(understood, said.text, said.expect)
+        if self._model is None or understood.language != "ru":
+            return timed_wait_ms(said, understood.complete, definite)
+        return self._model.wait_ms(said, wording_of(understood, said.text, said.expect, definite))
+
+    def wording(self, text: str, expect: Expect) -> Wording:
+        """What the end-of-turn model sees of a text."""
+        understood = self._understand(text, expect)
+        return wording_of(understood, text, expect, is_definite(understood, text, expect))
 
     def _understand(self, text: str, expect: Expect) -> Understood:
+        # The words of a turn are asked about twice: is there something to answer, and how long to wait.
+        if self._last is not None and self._last[:2] == (text, expect):
+            return self._last[2]
+        understood = self._read(text, expect)
+        self._last = (text, expect, understood)
+        return understood
+
+    def _read(self, text: str, expect: Expect) -> Understood:
         turn = Turn(TurnKind.WORDS, self._clock.now(), text, provisional=True)
         return self._understander.understand(turn, self._lexicon, Context(expect, self._timezone))
 

@@ -129,6 +129,8 @@ class Said:
     """None: not measured."""
     pauses: int = 0
     """Hesitations earlier in this turn: who has stopped to think does so again."""
+    voiced_ms: int = 0
+    """Voice in the whole turn; 0: not known."""
 
 
 class TurnCompleteness(Protocol):

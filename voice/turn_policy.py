@@ -118,9 +118,7 @@ class TurnPolicy:
 
     def _silence_needed(self, turn: OpenTurn) -> int:
         if turn.wait_ms is None:
-            if turn.prosody is None:
-                turn.prosody = self._prosody()
-            turn.wait_ms = self._wait_for(Said(turn.text, turn.confidence, self.expect, turn.prosody, turn.pauses))
+            turn.wait_ms = self._wait_for(Said(turn.text, turn.confidence, self.expect, turn.prosody, turn.pauses, turn.voiced_ms))
         return turn.wait_ms
 
     def _while_quiet(self, speech: bool, end_ms: int, proven_ms: int) -> Signal:
@@ -161,7 +159,7 @@ class TurnPolicy:
             turn.forced = True
             return self._end(turn)
         if silence_ms >= timings.HUSH_MS and not turn.hushed:
-            turn.hushed = True
+            turn.hushed, turn.prosody = True, self._prosody()
             self._run_ms = 0
             return Signal.HUSHED
         known = turn.hushed and turn.known_to_ms >= turn.last_speech_ms

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from agent.model import Expect
 from voice import timings
 from voice.completeness import timed_wait_ms
+from voice.end_of_turn.prosody import Prosody
+from voice.ports import Said
 from voice.turn_policy import Signal, TurnPolicy
 
 
@@ -207,3 +209,38 @@ def test_in_any_sequence_signals_are_well_formed_and_every_turn_ends(
                 assert policy.ended.voiced_ms <= policy.ended.last_speech_ms - policy.ended.onset_ms + 60
     assert not is_open, "six seconds of silence and the turn is still open"
     assert policy.turn is None
+
+
+def test_a_voice_that_comes_back_in_the_last_frame_is_not_answered() -> None:
+    wait_ms = timings.END_OF_TURN_MS[Expect.FREE]
+    signals = run(make(), seconds((True, 600), (False, wait_ms - 20), (True, 400), (False, 1000)))
+    assert [signal for _, signal in signals] == [
+        Signal.OPENED, Signal.HUSHED, Signal.RESUMED, Signal.HUSHED, Signal.ENDED,
+    ]  # fmt: skip
+
+
+def test_the_wait_is_asked_once_a_pause_with_everything_that_is_known() -> None:
+    asked: list[Said] = []
+
+    def wait_ms(said: Said) -> int:
+        asked.append(said)
+        return 700
+
+    sounds = iter([Prosody(end_pitch_st=-1), Prosody(end_pitch_st=-2)])
+    policy = TurnPolicy(wait_ms, lambda: next(sounds))
+    policy.asks(Expect.DATE_TIME)
+    run(policy, seconds((True, 600), (False, 500), (True, 400), (False, 2000)), text="на среду")
+    assert [(said.text, said.expect, said.pauses) for said in asked] == [
+        ("на среду", Expect.DATE_TIME, 0),
+        ("на среду", Expect.DATE_TIME, 1),
+    ]
+    assert [said.prosody.end_pitch_st for said in asked if said.prosody] == [-1, -2]
+    assert asked[1].voiced_ms == 1000
+
+
+def test_another_question_in_the_pause_asks_for_the_wait_anew() -> None:
+    policy = make()
+    run(policy, seconds((True, 600), (False, 200)))
+    policy.asks(Expect.PHONE)
+    assert policy.time(600 + timings.END_OF_TURN_MS[Expect.FREE]) is Signal.NONE
+    assert policy.time(600 + timings.END_OF_TURN_MS[Expect.PHONE]) is Signal.ENDED

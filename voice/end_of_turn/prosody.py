@@ -21,11 +21,15 @@ _FFT = 512
 _SHORTEST_LAG, _LONGEST_LAG = _RATE_HZ // 400, _RATE_HZ // 60
 _VOICED_STRENGTH = 0.5
 """Normalised autocorrelation above which a window counts as voiced."""
-_OCTAVE_SHARE = 0.85
+_OCTAVE_SHARE = 0.8
 """A shorter lag this close to the best one is the period; the best one is its multiple."""
 _SPEECH_BELOW_PEAK_DB = 28.0
+_SPEECH_ABOVE_FLOOR_DB = 6.0
+_FLOOR_STEPS = 4
+"""The newest 80 ms are the silence that asked for the decision: the floor."""
 _KEPT_FRAMES = 64
 """1.28 s, of which 0.12 s are the silence that asks for a decision."""
+_LEAP_ST = 8.0
 _STEADY_ST = 0.7
 """A drawn-out «эээ» wavers less than this from window to window."""
 
@@ -118,13 +122,19 @@ def measure(samples: NDArray[np.float32]) -> Prosody:
     steps = samples[: len(pitch) * _HOP + _HOP].reshape(-1, _HOP)
     power = (steps * steps).mean(axis=1)
     level = 10 * np.log10(np.maximum(power[:-1] + power[1:], 2.0) / 2)
-    speech = np.flatnonzero(level > level.max() - _SPEECH_BELOW_PEAK_DB)
-    voiced = np.flatnonzero((pitch > 0) & (level > level.max() - _SPEECH_BELOW_PEAK_DB))
+    floor = 10 * math.log10(max(1.0, float(power[-_FLOOR_STEPS:].mean())))
+    loud = level > max(level.max() - _SPEECH_BELOW_PEAK_DB, floor + _SPEECH_ABOVE_FLOOR_DB)
+    speech = np.flatnonzero(loud)
+    if not len(speech):
+        return Prosody()
+    voiced = np.flatnonzero((pitch > 0) & loud)
     drop = float(np.median(level[speech]) - level[speech[-3:]].mean())
     speech_ms = 20.0 * len(speech)
     if len(voiced) < 4:
         return Prosody(level_drop_db=drop, speech_ms=speech_ms)
     semitones = 12 * np.log2(pitch[voiced] / float(np.median(pitch[voiced])))
+    # A jump of most of an octave is the tracker's mistake about the harmonic, not the speaker's.
+    semitones -= 12 * np.round(np.where(np.abs(semitones) > _LEAP_ST, semitones, 0.0) / 12)
     end = semitones[-10:]
     steps_ms = (voiced[-len(end) :] - voiced[-1]) * 20.0
     centred = steps_ms - steps_ms.mean()
