@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
@@ -121,7 +120,9 @@ def _play(file: Path) -> None:
     if player is None:
         names = ", ".join(command[0] for command in PLAYERS)
         raise ConfigurationError(f"no player is installed ({names}); the sound is in {file}")
-    subprocess.run([*player, str(file)], check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr, timeout=60)  # noqa: S603
+    done = subprocess.run([*player, str(file)], check=False, stdin=subprocess.DEVNULL, timeout=60)  # noqa: S603
+    if done.returncode:
+        raise ConfigurationError(f"{player[0]} could not play it: is there a sound card? The sound is in {file}")
 
 
 def _run(slug: str, data_dir: Path | None, work: Work) -> None:

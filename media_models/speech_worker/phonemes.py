@@ -66,7 +66,7 @@ class PhonemeTable:
                     sorted(item.mnemonic for item in self._by_length if item.vowel and item.mnemonic[-1] != "-")
                 )
                 raise ValueError(
-                    f"unknown phoneme {mnemonics[position:].split(' ')[0][:4]!r} after {mnemonics[:position]!r}: "
+                    f"unknown phoneme «{mnemonics[position]}» in «{mnemonics}» after «{mnemonics[:position]}»: "
                     f"vowels are {vowels}; `say` without a saying prints how the word is said now"
                 )
             found.append(known)
