@@ -1,6 +1,7 @@
 """A bidirectional gRPC call as the Stream of one turn. The vendor's messages are made and read by functions given."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,12 +40,12 @@ class GrpcStream:
 
     async def send(self, pcm: bytes) -> None:
         await self._greeted.wait()
-        await self._call.write(self._dialect.audio(pcm))
+        await self._write(self._dialect.audio(pcm))
 
     async def end(self) -> None:
         await self._greeted.wait()
         for message in self._dialect.goodbye:
-            await self._call.write(message)
+            await self._write(message)
         await self._call.done_writing()
 
     async def results(self) -> AsyncIterator[Heard]:
@@ -54,7 +55,7 @@ class GrpcStream:
             try:
                 async with asyncio.timeout(self._deadlines.connect_s):
                     await self._call.wait_for_connection()
-                    await self._call.write(self._dialect.hello)
+                    await self._write(self._dialect.hello)
             except TimeoutError:
                 raise errors.silent(vendor, "connection", self._deadlines.connect_s) from None
             except asyncio.InvalidStateError:
@@ -75,6 +76,16 @@ class GrpcStream:
 
     def abort(self) -> None:
         self._call.cancel()
+
+    async def _write(self, message: Any) -> None:
+        """As call.write(), but a refusal that overtakes the write keeps its status. grpc.aio (1.85) puts an INTERNAL of
+        its own in the place of «wrong key» or «quota»; the call underneath does not, and results() reports it."""
+        raw = getattr(self._call, "_cython_call", None)
+        if raw is None:
+            await self._call.write(message)
+            return
+        with contextlib.suppress(Exception):
+            await raw.send_serialized_message(message.SerializeToString())
 
     async def _raise_status(self, grpc: Any) -> None:
         code = await self._call.code()

@@ -92,6 +92,7 @@ class GrpcVendor:
         self.port = 0
         self._server: grpc.aio.Server | None = None
         self._handlers: dict[str, dict[str, Any]] = {}
+        self._call_of: dict[int, Call] = {}
 
     async def __aenter__(self) -> Any:
         await self.start()
@@ -127,13 +128,7 @@ class GrpcVendor:
     def begin(self, context: Any) -> Call:
         call = Call(dict(context.invocation_metadata()))
         self.calls.append(call)
-        loop = asyncio.get_running_loop()
-
-        def done(_: Any) -> None:
-            if context.cancelled():
-                call.cancelled_at_s = loop.time()
-
-        context.add_done_callback(done)
+        self._call_of[id(context)] = call
         return call
 
     async def refuse(self, context: Any, call: Call, status: str, details: str) -> None:
@@ -154,14 +149,32 @@ class GrpcVendor:
             await self.refuse(context, call, "INVALID_ARGUMENT", f"unknown fields: {unknown}")
 
     def _add(self, method: str, kind: Any, request: Any, response: Any, serve: Any) -> None:
+        async def watched(requests: Any, context: Any) -> AsyncIterator[Any]:
+            try:
+                async for response in serve(requests, context):
+                    yield response
+            except (asyncio.CancelledError, GeneratorExit):
+                if call := self._call_of.get(id(context)):
+                    call.cancelled_at_s = asyncio.get_running_loop().time()
+                raise
+            finally:
+                self._call_of.pop(id(context), None)
+
         _, service, name = method.split("/")
         handler = kind(
-            serve,
+            watched,
             request_deserializer=request.FromString,
             # A bytes object goes out as it is: garbage.
             response_serializer=lambda made: made if isinstance(made, bytes) else made.SerializeToString(),
         )
         self._handlers.setdefault(service, {})[name] = handler
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
+    """Waits for a state of the other side. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - the other side is not ours to notify from
+            await asyncio.sleep(0.005)
 
 
 async def dripped(pcm: bytes, size: int, wait_s: float) -> AsyncIterator[bytes]:
