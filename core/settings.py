@@ -133,6 +133,11 @@ class Settings(BaseSettings):
     recognizer: str = Field(
         "embedded", min_length=1, description="Speech recogniser: a name of `ai-admin models list`."
     )
+    second_recognizer: str = Field(
+        "",
+        description="A second speech recogniser that checks numbers, days, names, yes and no: a name of "
+        "`ai-admin models list`. Empty: none.",
+    )
     synthesizer: str = Field(
         "espeak", min_length=1, description="Speech synthesiser: a name of `ai-admin models list`."
     )

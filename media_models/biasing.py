@@ -208,6 +208,13 @@ class RussianWords:
     def vocabulary(self, hints: Iterable[str]) -> Vocabulary:
         return Vocabulary(hints, self._forms_of, self._morph().word_is_known, self._phrases_of)
 
+    def read(self, word: str) -> tuple[str, bool]:
+        """The first form of a lower-case word, with е for ё, and whether it is a person's name."""
+        parses = self._morph().parse(word)
+        likely = parses[0].normal_form.replace("ё", "е")
+        named = any("Name" in parse.tag or "Surn" in parse.tag for parse in parses)
+        return likely, named and bool(self._morph().word_is_known(word))
+
     def _morph(self) -> Any:
         with self._loading:
             if self._loaded is None:

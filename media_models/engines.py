@@ -18,11 +18,13 @@ from media_models.adapters.stub import (
     StubSynthesizer,
     StubSynthesizerOptions,
 )
+from media_models.biased import BiasedRecognizer
 from media_models.catalogue import EngineKind
 from media_models.library import ModelLibrary
 from media_models.phrase_cache import CachedSynthesizer
 from media_models.ports import Recognizer, SpeechDetector, Synthesizer
 from media_models.routed import RoutedSynthesizer
+from media_models.two_ears import TwoEars
 
 BETTER_RECOGNIZER = "whisper-small"
 BETTER_VOICE = "piper-ru-dmitri"
@@ -42,6 +44,8 @@ class EngineSettings:
     """real, or stub: engines of fixed delays for measuring the framework alone."""
     recognizer: str = ""
     """A folder with a CTranslate2 Whisper. Empty: the model in use, else the embedded one."""
+    second_recognizer: str = ""
+    """A second ear for critical fields (TwoEars): an installed model's name, or a folder. Empty: none."""
     voice: str = ""
     """A Piper .onnx file for Russian. Empty: the voices in use, else espeak-ng."""
     device: str = "cpu"
@@ -98,7 +102,9 @@ def build_engines(settings: EngineSettings) -> Engines:
         raise ConfigurationError(f"engines {settings.kind!r} is unknown: give real or stub")
     library = ModelLibrary(settings.models_folder)
     notices: list[str] = []
-    recognizer = _recognizer(settings, library, notices)
+    recognizer: Recognizer = BiasedRecognizer(_recognizer(settings, library, notices))
+    if settings.second_recognizer:
+        recognizer = TwoEars(recognizer, BiasedRecognizer(_second_recognizer(settings, library)))
     espeak = EspeakSynthesizer(replace(settings.espeak, rate_hz=settings.rate_hz))
     synthesizer = _synthesizer(settings, library, espeak, notices)
     spares = () if synthesizer is espeak else (espeak,)
@@ -164,6 +170,19 @@ def _recognizer(settings: EngineSettings, library: ModelLibrary, notices: list[s
             f"ai-admin models use {BETTER_RECOGNIZER}"
         )
     return recognizer
+
+
+def _second_recognizer(settings: EngineSettings, library: ModelLibrary) -> Recognizer:
+    given = settings.second_recognizer
+    if Path(given).is_dir():
+        return build_recognizer(
+            engine_of_folder(Path(given)), Path(given), Path(given).name, settings.device, settings.compute_type
+        )
+    state = library.state(given)
+    if not state.installed:
+        raise ConfigurationError(f"the second recogniser {given} is not installed: ai-admin models get {given}")
+    folder = state.folder or embedded_recognizer_folder()
+    return build_recognizer(state.entry.engine, folder, given, settings.device, settings.compute_type)
 
 
 def _synthesizer(

@@ -16,6 +16,8 @@ class Transcript:
     decode_ms: float = 0.0
     audio_bytes: int = -1
     """How much of the audio fed to the stream the text covers; a partial may be an older one. -1: all of it."""
+    doubts: tuple[str, ...] = ()
+    """What a second recogniser heard otherwise (media_models.two_ears): digits, days, names, answers."""
 
 
 class RecognizerStream(Protocol):

@@ -87,6 +87,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         models_folder=settings.data_dir / MODELS_FOLDER,
         cache_folder=settings.data_dir / "phrases",
         kind="stub" if stub else "real",
+        second_recognizer=settings.second_recognizer,
         stub_recognizer=StubRecognizerOptions(stt_ms=settings.stub_stt_ms),
         stub_synthesizer=StubSynthesizerOptions(
             ms_per_word=settings.stub_tts_word_s * 1000, speed=settings.stub_tts_speed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 PARTIAL_SHARE = 0.6
 """Of the worker's time at most, for the partials of all calls together: the rest is for finals."""
-_COST_MEMORY = 0.9
+_COST_MEMORY = 0.8
 
 
 @dataclass(slots=True)

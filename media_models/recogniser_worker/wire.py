@@ -76,7 +76,9 @@ class DecodeOrder:
 
 
 def text_frame(request: int, transcript: Transcript) -> Frame:
-    return json_frame(Kind.TEXT, request, asdict(transcript))
+    facts = asdict(transcript)
+    del facts["doubts"]  # one model alone has none
+    return json_frame(Kind.TEXT, request, facts)
 
 
 def transcript_of(frame: Frame) -> Transcript:

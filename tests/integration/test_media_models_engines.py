@@ -202,3 +202,24 @@ async def test_stub_engines_load_nothing_and_say_so(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_engines_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="real or stub"):
         build_engines(EngineSettings(tmp_path, tmp_path, kind="fast"))
+
+
+async def test_a_second_ear_is_built_from_a_name_and_hears_the_same(tmp_path: Path) -> None:
+    engines = build_engines(
+        EngineSettings(tmp_path / "models", tmp_path / "cache", second_recognizer="embedded-ru", cache_bytes=0)
+    )
+    assert engines.recognizer.name == "embedded-ru+embedded-ru"
+    await engines.warm_up()
+    speech = b"".join([piece async for piece in engines.synthesizer.synthesize("Завтра в пять часов.")])
+    stream = engines.recognizer.open_stream(8000, "ru", ("Анна Белова",))
+    stream.feed(bytes(3200) + speech + bytes(3200))
+    heard = await stream.final()
+    assert heard.text == "завтра в пять часов"
+    assert heard.doubts == ()
+    stream.close()
+    await engines.close()
+
+
+async def test_a_second_ear_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ai-admin models get whisper-small"):
+        build_engines(EngineSettings(tmp_path / "models", tmp_path, second_recognizer="whisper-small"))
