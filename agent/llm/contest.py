@@ -77,6 +77,8 @@ class Contest:
     _answers: "asyncio.Queue[tuple[int, object]]" = field(default_factory=asyncio.Queue)
     _tasks: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _asked: int = 0
+    failed: set[str] = field(default_factory=set)
+    """Keys of the lines that gave no answer."""
     winner: Line | None = None
     """Whose answer is listened to."""
 
@@ -146,6 +148,7 @@ class Contest:
 
     def _note(self, number: int, why: Failure, error: BaseException | None = None) -> None:
         line = self.lines[number]
+        self.failed.add(line.key)
         # The text of a provider's error may hold what the caller said: only its kind is logged.
         log.warning("model_failed", model=line.name, reason=why.value, error=type(error).__name__ if error else "")
         self.health.failed(line.key, why, time.monotonic(), retry_after_s(error) if error is not None else None)

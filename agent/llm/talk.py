@@ -67,6 +67,8 @@ class _Faulty:
 @dataclass(frozen=True, slots=True)
 class _Broken:
     why: Failure
+    failed: frozenset[str] = frozenset()
+    """Lines that are not asked again in this turn."""
 
 
 @dataclass(slots=True)
@@ -147,10 +149,9 @@ class Talk:
                         self.why = f"fault:{fault.value}"
                         break
                     exchange.correct(line, self.said, sentence, fault)
-                case _Broken(why):
-                    rest = self.health.awake([line.key for line in self.lines], time.monotonic())
-                    self.lines = [line for line in self.lines if line.key in rest]
-                    if self.said or not self.lines or self._left_s() <= 0 or why in (Failure.EMPTY, Failure.STALLED):
+                case _Broken(why, failed):
+                    self.lines = [line for line in self.lines if line.key not in failed]
+                    if self.said or not self.lines or self._left_s() <= 0 or why is Failure.EMPTY:
                         self.why = why.value
                         break
                     exchange.forget_calls()
@@ -181,7 +182,7 @@ class Talk:
                 except StopAsyncIteration:
                     return
                 except NoAnswer as error:
-                    self.verdict = _Broken(error.why)
+                    self.verdict = _Broken(error.why, frozenset(contest.failed))
                     return
                 except TimeoutError:
                     contest.give_up()
