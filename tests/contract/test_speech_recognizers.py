@@ -254,7 +254,7 @@ async def test_the_company_s_words_are_hints(google: GoogleStt) -> None:
 async def test_what_was_settled_before_a_cut_is_neither_lost_nor_heard_twice(google: GoogleStt) -> None:
     """The vendor settles its words every 600 ms and cuts the stream off at 1.5 s. It hears one word in 300 ms, by where
     in the utterance the audio is: audio that is missing or comes twice is a word that is missing or comes twice."""
-    pcm = audio(2_400)
+    pcm = audio(2_700)
 
     def hear(part: bytes, rate_hz: int) -> str:
         start = pcm.find(part[:320])

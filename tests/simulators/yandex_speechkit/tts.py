@@ -67,7 +67,7 @@ class SpeechKitTts(GrpcVendor):
         for word in text.split():
             start = text.index(word, place)
             place = start + len(word)
-            end_ms = round(place * S_PER_CHAR * 1000)
+            end_ms = int(place * S_PER_CHAR * 1000 - 1)
             if from_ms < end_ms <= to_ms:
                 start_ms = round(start * S_PER_CHAR * 1000)
                 timings.append({"word": word.strip(".,!?"), "start_ms": start_ms, "length_ms": end_ms - start_ms})
