@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from core.errors import ConfigurationError
 from media_models.incremental import Hypothesis, IncrementalRecognizer
+from media_models.segments import frame_levels_dbfs
 
 RATE_HZ = 8_000
 CHUNK_SAMPLES = 2_400
@@ -36,6 +37,10 @@ LABELS = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя "
 BLANK = len(LABELS)
 LATE_SAMPLES = 2_640
 """0.33 s: how long after a sound its letter comes out (MEAN_TIME_BIAS of tone/onnx_wrapper.py)."""
+QUIET_DBFS = -50.0
+"""20 ms below this hold no letter: after enough of them nothing more is to come out."""
+QUIET_PEAK = 104
+"""The same as a magnitude of one sample."""
 MOST_THREADS = 4
 """T-one's makers recommend four cores; a chunk does not get faster with more."""
 
@@ -114,8 +119,14 @@ class TOneDecoder:
         self._rest = np.zeros(0, np.int16)
         """What does not fill a chunk yet."""
         self._decoded = 0
+        self._accepted = 0
+        self._voiced_until = 0
+        """In samples since the start of the turn, as the two before."""
 
     def accept(self, samples: NDArray[np.int16]) -> None:
+        voiced = _voiced_until(samples)
+        self._voiced_until = self._accepted + voiced if voiced else self._voiced_until
+        self._accepted += len(samples)
         audio = np.concatenate([self._rest, samples])
         whole = len(audio) // CHUNK_SAMPLES * CHUNK_SAMPLES
         self._state, self._text = self._run(audio[:whole], self._state, self._text)
@@ -129,10 +140,12 @@ class TOneDecoder:
         return self._text.hypothesis()
 
     def final(self) -> Hypothesis:
-        """Runs the rest and 300 ms of silence on a copy of the state, so that the turn may go on afterwards."""
-        length = len(self._rest) + CHUNK_SAMPLES
-        padded = np.zeros(-(-length // CHUNK_SAMPLES) * CHUNK_SAMPLES, np.int16)
-        padded[: len(self._rest)] = self._rest
+        """Runs what is left of the speech, and silence until its last letter is out, on a copy of the state, so that
+        the turn may go on afterwards. Speech that ended 0.33 s ago or more costs one chunk or none."""
+        left = self._voiced_until + LATE_SAMPLES - self._decoded
+        padded = np.zeros(max(0, -(-left // CHUNK_SAMPLES)) * CHUNK_SAMPLES, np.int16)
+        kept = self._rest[: len(padded)]
+        padded[: len(kept)] = kept
         return self._run(padded, self._state, self._text)[1].hypothesis()
 
     def _run(self, audio: NDArray[np.int16], state: State, text: GreedyText) -> tuple[State, GreedyText]:
@@ -154,6 +167,15 @@ class TOneRecognizer(IncrementalRecognizer):
             raise ConfigurationError(f"no speech model in {folder}: model.onnx is missing. "
                                      "Install it with: ai-admin models get t-one")  # fmt: skip
         super().__init__("t-one", RATE_HZ, partial(_start, _once(partial(TOneModel, path, device, threads))))
+
+
+def _voiced_until(samples: NDArray[np.int16]) -> int:
+    """Where the last sound ends, in samples; 0: it is quiet throughout. What does not fill 20 ms counts as sound."""
+    loud = np.flatnonzero(frame_levels_dbfs(samples, RATE_HZ) >= QUIET_DBFS)
+    hop = RATE_HZ // 50
+    if len(samples) % hop and np.abs(samples[len(samples) // hop * hop :].astype(np.int32)).max() >= QUIET_PEAK:
+        return len(samples)
+    return (int(loud[-1]) + 1) * hop if len(loud) else 0
 
 
 def _start(model: Callable[[], TOneModel]) -> TOneDecoder:

@@ -18,7 +18,7 @@ LATENCY_ROUNDS = 20
 FEWEST_ROUNDS = 3
 """However slow the engine is."""
 STEP_S = 0.24
-"""Audio that comes between the last partial result and the end of the turn."""
+"""Audio that comes between two partial results, and between the last one and the end of the turn."""
 RUSSIAN_LINES = (
     "Здравствуйте! Салон красоты, чем могу помочь?",
     "На завтра есть время в двенадцать часов и в пятнадцать тридцать.",
@@ -139,20 +139,22 @@ def phrase(clips: Sequence[Clip]) -> Samples:
 async def _latency(
     recognizer: Recognizer, samples: Samples, language: str, deadline: float
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of final and of partial results, as a conversation asks for them: a partial while the caller
-    speaks, more audio, and the final at the end."""
+    """Milliseconds of final and of partial results, as a conversation asks for them: partials while the caller
+    speaks (the first is not counted: a streaming engine has all the audio before it to take in), and the final at the
+    end."""
     pcm = samples.astype("<i2").tobytes()
-    before_end = len(pcm) - 2 * int(STEP_S * RATE_HZ)
+    step = 2 * int(STEP_S * RATE_HZ)
     finals: list[float] = []
     partials: list[float] = []
     while len(finals) < FEWEST_ROUNDS or (len(finals) < LATENCY_ROUNDS and time.perf_counter() < deadline):
         stream = recognizer.open_stream(RATE_HZ, language)
-        for start in range(0, before_end, 640):
-            stream.feed(pcm[start : min(start + 640, before_end)])
+        stream.feed(pcm[: -2 * step])
+        await stream.partial()
+        stream.feed(pcm[-2 * step : -step])
         at = time.perf_counter()
         await stream.partial()
         partials.append((time.perf_counter() - at) * 1000)
-        stream.feed(pcm[before_end:])
+        stream.feed(pcm[-step:])
         at = time.perf_counter()
         await stream.final()
         finals.append((time.perf_counter() - at) * 1000)

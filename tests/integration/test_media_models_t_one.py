@@ -63,6 +63,22 @@ def test_a_final_result_leaves_the_turn_as_it_was(model: TOneModel) -> None:
         assert decoder.final().text == TEXT
 
 
+@pytest.mark.parametrize("silence_ms", [0, 90, 210, 330, 390, 720, 1500])
+def test_a_final_result_runs_no_more_than_the_last_letter_needs(
+    model: TOneModel, monkeypatch: pytest.MonkeyPatch, silence_ms: int
+) -> None:
+    decoder = TOneDecoder(model)
+    speech = np.frombuffer(spoken(TEXT), "<i2")
+    decoder.accept(np.concatenate([speech, np.zeros(8 * silence_ms, np.int16)]))
+    runs: list[int] = []
+    run = model.run
+    monkeypatch.setattr(model, "run", lambda *of: (runs.append(1), run(*of))[1])
+    assert decoder.final().text == TEXT
+    assert len(runs) <= (2 if silence_ms < 330 else 1 if silence_ms < 700 else 0)
+    decoder.accept(np.frombuffer(spoken(" а"), "<i2"))
+    assert decoder.final().text == f"{TEXT} а"
+
+
 async def test_partial_results_only_grow_and_their_stable_words_stay(folder: Path) -> None:
     recognizer = TOneRecognizer(folder, threads=1)
     stream = recognizer.open_stream(RATE_HZ)
