@@ -1,8 +1,6 @@
 """ai-admin simulate: the strict simulator of an outside system, to try the product without an account."""
 
 import asyncio
-import importlib
-import importlib.util
 import json
 import shlex
 import signal
@@ -13,7 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from core.errors import ConfigurationError, InvalidInput
+from app.cli.checkout import from_checkout
+from core.errors import InvalidInput
+from crm.company_yaml import parse_company, shifted
 
 FIXTURE = Path(__file__).parents[1] / "demo" / "myata.yaml"
 
@@ -30,25 +30,15 @@ def simulate(
 
 
 def _module(name: str) -> Any:
-    if importlib.util.find_spec("tests.simulators") is None:
-        raise ConfigurationError("simulators come with the source checkout: run this from its root")
-    try:
-        module = importlib.import_module(f"tests.simulators.{name}")
-    except ModuleNotFoundError:
-        module = None
-    if module is None or not hasattr(module, "SIMULATOR"):
-        import tests.simulators
-
-        folder = Path(tests.simulators.__file__ or "").parent
-        names = sorted(path.parent.name for path in folder.glob("*/__init__.py") if "SIMULATOR" in path.read_text())
+    folder = Path(from_checkout("tests.simulators").__file__ or "").parent
+    names = sorted(path.parent.name for path in folder.glob("*/__init__.py") if "SIMULATOR" in path.read_text())
+    if name not in names:
         raise InvalidInput(f"name: no simulator {name!r}; there are {', '.join(names)}")
-    return module
+    return from_checkout(f"tests.simulators.{name}")
 
 
 async def _run(module: Any, name: str, port: int, text: str, now: str) -> None:
-    from crm.company_yaml import parse_company, shifted
-    from tests.simulators.vendor.serving import served
-
+    served = from_checkout("tests.simulators.vendor.serving").served
     salon = parse_company(text)
     frozen = datetime.fromisoformat(now).replace(tzinfo=salon.zone) if now else None
     if frozen is None and salon.now is not None:
