@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import espeakng_loader
 import numpy as np
 import pytest
-from rapidfuzz.distance import Levenshtein
 
+from bench.tts_lines import AGENT_LINES, click_score, heard
 from core.errors import ConfigurationError, Unavailable
 from media_models.adapters.espeak import EspeakOptions, EspeakSynthesizer
 from media_models.adapters.faster_whisper import FasterWhisperRecognizer
 from media_models.engines import embedded_recognizer_folder
+from media_models.speech_worker.phonemes import PhonemeTable
 from media_models.speech_worker.wire import Kind
 
 SENTENCE = "На завтра есть время в двенадцать часов."
@@ -70,13 +74,18 @@ async def test_english_is_spoken_by_an_english_voice(espeak: EspeakSynthesizer) 
     assert len(english) > 16000
 
 
-async def test_chunk_borders_cannot_be_heard(espeak: EspeakSynthesizer) -> None:
-    """The largest step between two samples is no larger at the borders of pieces than inside them."""
-    samples = samples_of(await spoken(espeak, SENTENCE))
-    steps = np.abs(np.diff(samples))
-    borders = steps[159::160]
-    assert borders.max() <= steps.max()
-    assert np.mean(borders) == pytest.approx(np.mean(steps), rel=0.35)
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000])
+async def test_chunk_borders_cannot_be_heard(rate_hz: int) -> None:
+    """Clauses, blocks of the engine and pieces are joined without a step, at every rate."""
+    synthesizer = EspeakSynthesizer(EspeakOptions(rate_hz=rate_hz, workers=1))
+    text = "На завтра есть время в двенадцать часов, в пятнадцать тридцать и, если удобно, вечером. Записываю?"
+    samples = samples_of(await spoken(synthesizer, text)).astype(np.float32)
+    await synthesizer.close()
+    assert click_score(samples, rate_hz) < 1.8
+    broken = samples.copy()
+    for number, border in enumerate(range(rate_hz // 50 * 20, len(broken), rate_hz // 50 * 7)):
+        broken[border:] += np.float32(0.05) * (1 if number % 2 else -1)
+    assert click_score(broken, rate_hz) > 2.5, "the measure would not notice a click"
 
 
 async def test_other_rates_are_an_option() -> None:
@@ -202,31 +211,28 @@ async def test_a_voice_that_does_not_exist_is_said_at_start(capfd: pytest.Captur
     await synthesizer.close()
 
 
-AGENT_LINES = [
-    "Салон красоты, здравствуйте. Чем могу помочь?",
-    "На какой день вам удобно?",
-    "Завтра к Анне свободно в десять часов и в двенадцать часов.",
-    "Есть время в пятницу, в пятнадцать часов.",
-    "К какому мастеру вас записать?",
-    "Мужская стрижка, завтра, в двенадцать часов. Записываю?",
-    "Назовите, пожалуйста, ваш номер телефона.",
-    "К сожалению, на это время записи нет.",
-    "Вы записаны. Спасибо, до свидания!",
-    "Как вас зовут?",
-]
-
-
 async def test_the_recogniser_understands_the_agent(espeak: EspeakSynthesizer) -> None:
+    """Sixty lines; most of the errors are the recogniser's own (see bench/README.md)."""
     recognizer = FasterWhisperRecognizer(embedded_recognizer_folder())
-    wrong = total = 0
-    for line in AGENT_LINES:
-        stream = recognizer.open_stream(8000)
-        stream.feed(bytes(4800))
-        stream.feed(await spoken(espeak, line))
-        stream.feed(bytes(4800))
-        text = (await stream.final()).text
-        reference = "".join(letter for letter in line.lower() if letter.isalnum() or letter == " ").split()
-        wrong += Levenshtein.distance(reference, text.split())
-        total += len(reference)
+    results = [await heard(recognizer, line, await spoken(espeak, line), 8000) for line in AGENT_LINES]
     await recognizer.close()
-    assert wrong / total <= 0.15
+    assert len(results) == 60
+    wrong, total = sum(result.wrong for result in results), sum(result.words for result in results)
+    assert wrong / total <= 0.25, [result for result in results if result.wrong > 1]
+
+
+async def test_no_word_of_the_normaliser_is_spelled(espeak: EspeakSynthesizer) -> None:
+    """A word that espeak spells, or reads in another language, has more vowels in its phonemes than in its letters."""
+    table = PhonemeTable.read(Path(espeakng_loader.get_data_path()) / "phontab", "ru")
+    rows = (Path(__file__).parents[1] / "data" / "normaliser_ru.tsv").read_text("utf-8").splitlines()
+    text = " ".join(row.partition("\t")[2] for row in rows).lower()
+    words = sorted(set(re.findall(r"[^\W\d_]{2,}", text)))
+    assert len(words) > 400
+    said = (await espeak.phonemes(" ".join(words), "ru"))["mnemonics"]
+    for word, mnemonics in zip(words, said, strict=True):
+        assert "(" not in mnemonics, word
+        vowels = sum(phoneme.vowel for phoneme in table.split(mnemonics))
+        allowed = sum(letter in "аеёиоуыэюя" for letter in word) + word.endswith("рь")
+        assert vowels <= allowed, (word, mnemonics)
+    (spelled,) = (await espeak.phonemes("втб", "ru"))["mnemonics"]
+    assert sum(phoneme.vowel for phoneme in table.split(spelled)) > 0, "the measure would not notice spelling"

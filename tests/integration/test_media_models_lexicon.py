@@ -87,6 +87,10 @@ def samples(sound: bytes) -> np.ndarray:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
 
 
+def loudness(sound: np.ndarray) -> np.ndarray:
+    return (sound[: len(sound) // 160 * 160].reshape(-1, 160) ** 2).mean(axis=1)
+
+
 async def test_a_word_sounds_as_the_company_wants(desk: LexiconDesk, company: CompanyScope) -> None:
     before = samples(await desk.say(company, "Маникюр, пожалуйста."))
     tried = samples(await desk.say(company, "маникюр", said="м+аникюр"))
@@ -94,8 +98,10 @@ async def test_a_word_sounds_as_the_company_wants(desk: LexiconDesk, company: Co
     await desk.set(company, "маникюр", "м+аникюр")
     after = samples(await desk.say(company, "Маникюр, пожалуйста."))
     assert len(before) != len(after) or not np.allclose(before, after)
-    # espeak carries a trace of what it said before: one step of 32768
-    np.testing.assert_allclose(samples(await desk.say(company, "маникюр")), tried, atol=40)
+    kept = samples(await desk.say(company, "маникюр"))
+    assert len(kept) == len(tried)
+    # the phase of espeak's voice goes on from what it said before: loudness is compared, not samples
+    assert np.corrcoef(loudness(kept), loudness(tried))[0, 1] > 0.95
     assert 0.05 < np.abs(after).max() / 32768 < 1
 
 
