@@ -3,33 +3,37 @@
 import argparse
 import multiprocessing
 import os
+import pickle
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from media_models.training.corpus import CorpusWriter
 from media_models.training.texts import TextMixture
 
+if TYPE_CHECKING:
+    from media_models.training.evaluate import TestSets
+
 HERE = Path(__file__).parent
+SHARDS_A_ROUND = 6
 SHIPPED = HERE.parent / "embedded" / "recognizer_ru"
 
 
-def write_corpus(folder: Path, lines: Path, agent_lines: list[str], seed: int, shards: int) -> None:
-    """Rounds of four shards, each in a process of its own: espeak-ng crashes now and then after many voices."""
-    os.nice(19)
-    for number in range(shards // 4):
-        arguments = (folder, lines, agent_lines, seed + 1000 * number, number == 0)
-        round_ = multiprocessing.Process(target=_write_round, args=arguments)
+def write_corpus(folder: Path, texts: TextMixture, seed: int, shards: int) -> None:
+    """Rounds of six shards, each in a process of its own: espeak-ng crashes now and then after many voices."""
+    os.nice(5)
+    for number in range(shards // SHARDS_A_ROUND):
+        round_ = multiprocessing.Process(target=_write_round, args=(folder, texts, seed + 1000 * number))
         round_.start()
         round_.join()
         print(f"corpus: {len(list(folder.glob('*.json')))} shards", flush=True)
 
 
-def _write_round(folder: Path, lines: Path, agent_lines: list[str], seed: int, noise: bool) -> None:
-    writer = CorpusWriter(folder, TextMixture(lines, agent_lines), seed)
-    if noise:
-        writer.noise_shard(200)
+def _write_round(folder: Path, texts: TextMixture, seed: int) -> None:
+    writer = CorpusWriter(folder, texts, seed)
+    writer.noise_shard(70)
     writer.espeak_shards(3, 400)
-    writer.festival_shards(1, 240)
+    writer.festival_shards(2, 450)
 
 
 def main() -> None:
@@ -38,13 +42,15 @@ def main() -> None:
         "--work", type=Path, required=True, help="folder for the corpus and checkpoints; kept, so that a run can go on"
     )
     parser.add_argument(
-        "--lines", type=Path, required=True, help="folder of JSON lines files with labelled spoken lines"
+        "--lines", type=Path, nargs="+", required=True, help="folders of JSON lines files with labelled spoken lines"
     )
     parser.add_argument("--agent-lines", type=Path, help="text file with sentences of the agent, one a line")
+    parser.add_argument("--free-phrases", type=Path, help="text file with phrases kept for tests, one a line")
+    parser.add_argument("--test-size", type=int, default=150, help="phrases in each test set")
     parser.add_argument("--minutes", type=float, default=180.0)
     parser.add_argument("--shards", type=int, default=160, help="of about 400 items; made beside the training")
     parser.add_argument("--writers", type=int, default=1, help="processes that make the corpus")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="training processes of one thread each (CPU)")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--tokenizer", type=Path, default=SHIPPED / "tokenizer.json")
     parser.add_argument("--out", type=Path, help="folder of the converted model; default: WORK/model")
@@ -52,13 +58,14 @@ def main() -> None:
     options = parser.parse_args()
 
     corpus, checkpoint = options.work / "corpus", options.work / "checkpoint.pt"
-    agent_lines = options.agent_lines.read_text(encoding="utf-8").splitlines() if options.agent_lines else []
+    free_phrases = _lines_of(options.free_phrases)
     options.work.mkdir(parents=True, exist_ok=True)
     writers: list[multiprocessing.Process] = []
     if options.only in (None, "corpus"):
+        texts = TextMixture(options.lines, _lines_of(options.agent_lines), free_phrases)
         first = 1 + len(list(corpus.glob("*.json")))
         for number in range(options.writers):
-            arguments = (corpus, options.lines, agent_lines, first * 7 + number, options.shards // options.writers)
+            arguments = (corpus, texts, first * 7 + number, options.shards // options.writers)
             writers.append(multiprocessing.Process(target=write_corpus, args=arguments))
             writers[-1].start()
     if options.only == "corpus":
@@ -75,18 +82,32 @@ def main() -> None:
         from media_models.training.convert import convert
 
         convert(checkpoint, options.tokenizer, model)
-    if options.only in (None, "convert", "evaluate"):
-        from media_models.training.evaluate import test_sets, word_error_rates
+    if options.only in (None, "evaluate"):
+        from media_models.training.evaluate import report
 
-        rates = word_error_rates(model, test_sets(TextMixture(options.lines, agent_lines), 150))
-        for name, rate in rates.items():
-            print(f"{name:40} WER {rate:5.1f} %")
+        for name, figure in report(model, _test_sets(options)):
+            print(f"{name:52} {figure}", flush=True)
+
+
+def _test_sets(options: argparse.Namespace) -> "TestSets":
+    """The test clips, kept in the work folder: models are compared on the very same ones."""
+    from media_models.training.evaluate import make_sets
+
+    path: Path = options.work / f"tests-{options.test_size}.pickle"
+    if not path.exists():
+        texts = TextMixture(options.lines, _lines_of(options.agent_lines), _lines_of(options.free_phrases))
+        path.write_bytes(pickle.dumps(make_sets(texts, _lines_of(options.free_phrases), options.test_size)))
+    sets: TestSets = pickle.loads(path.read_bytes())  # noqa: S301 (written by ourselves)
+    return sets
+
+
+def _lines_of(path: Path | None) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path else []
 
 
 def _train(options: argparse.Namespace, corpus: Path, checkpoint: Path) -> None:
     import time
 
-    from media_models.training.tokens import Tokens
     from media_models.training.train import Plan, train
 
     start = HERE / "checkpoint.pt"
@@ -96,8 +117,8 @@ def _train(options: argparse.Namespace, corpus: Path, checkpoint: Path) -> None:
     while len(list(corpus.glob("*.json"))) < 3:
         print("waiting for the first items of the corpus …", flush=True)
         time.sleep(10)
-    plan = Plan(options.minutes, options.learning_rate, threads=options.threads, curriculum=not continued)
-    train(checkpoint, corpus, Tokens(options.tokenizer), plan)
+    plan = Plan(options.minutes, options.learning_rate, workers=options.workers, curriculum=not continued)
+    train(checkpoint, corpus, options.tokenizer, plan)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
-Wave = NDArray[np.float64]
-RATE_HZ = 16_000
+from media_models.training.noises import RATE_HZ, Wave, noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +37,6 @@ def a_law(x: Wave) -> Wave:
     return np.asarray(np.sign(y) * np.where(size < 1 / d, size * d / a, np.exp(size * d - 1) / a))
 
 
-def noise(rng: random.Random, nrng: np.random.Generator, length: int, babble: Sequence[NDArray[np.int16]]) -> Wave:
-    """White, coloured, mains hum or the murmur of other voices, at unit power."""
-    kind = rng.random()
-    if kind < 0.3:
-        x = nrng.standard_normal(length)
-    elif kind < 0.65:
-        spectrum = np.fft.rfft(nrng.standard_normal(length))
-        spectrum /= np.maximum(1, np.arange(len(spectrum))) ** rng.uniform(0.3, 1.0)
-        x = np.fft.irfft(spectrum, length)
-    elif kind < 0.75:
-        t = np.arange(length) / RATE_HZ
-        x = 0.3 * nrng.standard_normal(length)
-        for harmonic in (1, 2, 3, 5):
-            x = x + rng.random() * np.sin(2 * np.pi * 50 * harmonic * t + rng.random() * 6)
-    elif babble:
-        x = np.zeros(length)
-        for _ in range(rng.randint(1, 5)):
-            voice = rng.choice(babble).astype(np.float64)
-            x += np.resize(voice[rng.randrange(max(1, len(voice) // 2)) :], length) / (voice.std() + 1)
-    else:
-        x = nrng.standard_normal(length)
-    return np.asarray(x / (x.std() + 1e-9))
-
-
 def through_phone(
     voice: NDArray[np.int16], rate_hz: int, rng: random.Random, nrng: np.random.Generator,
     babble: Sequence[NDArray[np.int16]], conditions: Conditions,
@@ -77,7 +52,7 @@ def through_phone(
         x = _room(x, rng, nrng)
     if not conditions.plain and rng.random() < 0.3:
         x = np.concatenate([x[:1], x[1:] + rng.uniform(-0.6, 0.6) * x[:-1]])
-    snr_db = conditions.snr_db if conditions.snr_db is not None else (rng.uniform(3, 40) if rng.random() < 0.8 else 60)
+    snr_db = conditions.snr_db if conditions.snr_db is not None else _usual_snr_db(rng)
     if snr_db < 55:
         power = np.sqrt((x[lead : len(x) - tail] ** 2).mean()) + 1e-9
         x = x + noise(rng, nrng, len(x), babble) * power * 10 ** (-snr_db / 20)
@@ -85,6 +60,11 @@ def through_phone(
     if conditions.telephone if conditions.telephone is not None else rng.random() < 0.8:
         x = _telephone(x, rng, lossy=not conditions.plain)
     return np.clip(x, -1, 1).astype(np.float32), lead / RATE_HZ, (len(x) - tail) / RATE_HZ
+
+
+def _usual_snr_db(rng: random.Random) -> float:
+    draw = rng.random()
+    return rng.uniform(4, 18) if draw < 0.35 else rng.uniform(15, 40) if draw < 0.8 else 60.0
 
 
 def _room(x: Wave, rng: random.Random, nrng: np.random.Generator) -> Wave:

@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).parents[1] / "embedded" / "recognizer_ru"
 
 def convert(checkpoint: Path, tokenizer: Path, folder: Path, quantization: str = "int8") -> None:
     tokens = Tokens(tokenizer)
-    network = load_network(checkpoint, tokens)
+    network = load_network(checkpoint, tokens, averaged=True)
     shape = network.shape
     weights = {name: value.float().numpy() for name, value in network.state_dict().items()}
     spec = WhisperSpec(shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads)

@@ -13,12 +13,15 @@ from faster_whisper.feature_extractor import FeatureExtractor  # type: ignore[im
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from media_models.training.channel import RATE_HZ, Conditions, a_law, noise, through_phone
-from media_models.training.texts import TextMixture, is_test_text
+from media_models.training.channel import Conditions, a_law, through_phone
+from media_models.training.noises import RATE_HZ, nobody_speaks
+from media_models.training.texts import TextMixture
 from media_models.training.voices import CZECH_TRAINED, Espeak, Spoken, festival
 
 MAX_S = 9.8
 """Longest item: the model's window is ten seconds."""
+CUT_SHARE = 0.12
+"""Of the espeak-ng utterances break off within the text, as partials do."""
 
 
 def feature_extractor() -> FeatureExtractor:
@@ -41,6 +44,9 @@ class CorpusWriter:
             while len(spoken) < items // 2:
                 text = self._text()
                 voice = engine.speak(text, self._rng.choice(variants), self._rng)
+                words = len(voice.word_starts)
+                if words > 1 and self._rng.random() < CUT_SHARE:
+                    voice = voice.cut_after(self._rng.randint(1, words - 1), self._rng)
                 if 0.1 < len(voice.pcm) / voice.rate_hz < MAX_S - 1.3:
                     spoken.append(voice)
             self._write(f"espeak-{self._seed}-{number:04d}", spoken, copies=2)
@@ -53,16 +59,10 @@ class CorpusWriter:
             self._write(f"festival-{self._seed}-{number:04d}", spoken, copies=3)
 
     def noise_shard(self, items: int) -> None:
-        """Nothing to hear: silence, hiss, hum, clicks. The right answer is empty."""
+        """Nobody speaks: silence, noise, music, tones. The right answer is empty."""
         waves = []
         for _ in range(items):
-            length = int(RATE_HZ * self._rng.uniform(0.4, 6))
-            x = noise(self._rng, self._nrng, length, []) * 10 ** (self._rng.uniform(-60, -12) / 20)
-            for _ in range(self._rng.choice((0, 0, 1, 3))):
-                start, size = self._rng.randrange(length), self._rng.randint(20, 400)
-                x[start : start + size] += self._nrng.standard_normal(len(x[start : start + size])) * self._rng.uniform(
-                    0.05, 0.5
-                )
+            x = nobody_speaks(self._rng, self._nrng, int(RATE_HZ * self._rng.uniform(0.3, 7)))
             if self._rng.random() < 0.75:
                 x = resample_poly(a_law(np.clip(resample_poly(x, 1, 2), -1, 1)), 2, 1)
             waves.append((np.clip(x, -1, 1).astype(np.float32), "", 0.0, 0.0))
@@ -71,7 +71,7 @@ class CorpusWriter:
     def _text(self) -> str:
         while True:
             text = self._texts.sample(self._rng)
-            if text and not is_test_text(text):
+            if text and not self._texts.is_kept_for_tests(text):
                 return text
 
     def _write(self, name: str, spoken: list[Spoken], copies: int) -> None:

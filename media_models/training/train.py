@@ -7,10 +7,12 @@ the matrices of the blocks, AdamW for the rest.
 import math
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.multiprocessing
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,38 +29,69 @@ class Plan:
     learning_rate: float = 2e-3
     warm_up_steps: int = 200
     batch: int = 32
-    threads: int = 2
+    workers: int = 2
     save_every_s: float = 180.0
+    average_over_steps: int = 400
+    """The weights that are converted are a moving average over about so many steps."""
     curriculum: bool = True
     """False when a trained network is continued: all lengths from the start."""
 
 
-def load_network(path: Path, tokens: Tokens) -> WhisperNetwork:
-    """The network of a checkpoint, or a fresh one when there is none."""
+def load_network(path: Path, tokens: Tokens, *, averaged: bool = False) -> WhisperNetwork:
+    """The network of a checkpoint, or a fresh one when there is none; averaged: with the moving average's weights."""
     if not path.exists():
         return WhisperNetwork(Shape(tokens.size, len(CTC_CHARACTERS) + 1))
     stored = torch.load(path, map_location="cpu", weights_only=True)
     network = WhisperNetwork(Shape(**stored["shape"]))
-    network.load_state_dict({name: value.float() for name, value in stored["weights"].items()})
+    weights = stored["average"] if averaged and "average" in stored else stored["weights"]
+    network.load_state_dict({name: value.float() for name, value in weights.items()})
     return network
 
 
-def save_network(network: WhisperNetwork, path: Path, *, half: bool = False) -> None:
-    weights = {name: value.half() if half else value for name, value in network.state_dict().items()}
+def save_network(network: WhisperNetwork, average: WhisperNetwork, path: Path) -> None:
     part = path.with_suffix(".part")
-    torch.save({"shape": network.shape.as_dict(), "weights": weights}, part)
+    torch.save(
+        {"shape": network.shape.as_dict(), "weights": network.state_dict(), "average": average.state_dict()}, part
+    )
     part.rename(path)
 
 
-def train(checkpoint: Path, folder: Path, tokens: Tokens, plan: Plan) -> None:
-    """Continues from the checkpoint if it exists; prints a line every 50 steps."""
-    torch.set_num_threads(plan.threads)
+def train(checkpoint: Path, folder: Path, tokenizer: Path, plan: Plan) -> None:
+    """Continues from the checkpoint if it exists; prints a line every 50 steps.
+
+    On a CPU every worker process has one thread and steps on the shared weights without waiting for the others:
+    threads that meet after each product lose more than half of their time on a machine that does other work too.
+    """
+    tokens = Tokens(tokenizer)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    rng = random.Random()
     network = load_network(checkpoint, tokens).to(device).train()
-    batches = Batches(folder, tokens, plan.batch, rng)
+    began = time.monotonic()
+    helpers = []
+    if device.type == "cpu":
+        network.share_memory()
+        context = torch.multiprocessing.get_context("spawn")
+        for _ in range(plan.workers - 1):
+            arguments = (network, folder, tokenizer, plan, began, None)
+            helpers.append(context.Process(target=_work, args=arguments, daemon=True))
+            helpers[-1].start()
+    _work(network, folder, tokenizer, plan, began, checkpoint)
+    for helper in helpers:
+        helper.join(60)
+
+
+def _work(
+    network: WhisperNetwork, folder: Path, tokenizer: Path, plan: Plan, began: float, checkpoint: Path | None
+) -> None:
+    """One worker's steps until the plan's time is over; the one with a checkpoint averages, saves and reports."""
+    device = next(network.parameters()).device
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    tokens = Tokens(tokenizer)
+    average = load_network(checkpoint, tokens, averaged=True).to(device) if checkpoint else network
+    averaged, moving = list(average.parameters()), list(network.parameters())
+    batches = Batches(folder, tokens, plan.batch, random.Random())
     optimizers = _optimizers(network, plan.learning_rate)
-    began = saved = time.monotonic()
+    saved = time.monotonic()
     step, seen, losses = 0, 0, []
     while True:
         progress = (time.monotonic() - began) / (plan.minutes * 60)
@@ -75,18 +108,27 @@ def train(checkpoint: Path, folder: Path, tokens: Tokens, plan: Plan) -> None:
                 optimizer.step()
             step, seen = step + 1, seen + len(batch.mel)
             losses.append(loss.item())
-            if step % 50 == 0:
-                mean = sum(losses[-50:]) / 50
-                print(
-                    f"step {step}  {progress:5.1%}  {seen} utterances  loss {mean:.3f}  items {len(batches.items)}",
-                    flush=True,
-                )
-            if time.monotonic() - saved > plan.save_every_s:
-                save_network(network, checkpoint)
-                saved = time.monotonic()
+            if checkpoint:
+                with torch.no_grad():
+                    torch._foreach_lerp_(averaged, moving, max(1 / plan.average_over_steps, 1 / (step + 10)))
+                if step % 50 == 0:
+                    print(_progress(step, progress, seen * plan.workers, losses, batches), flush=True)
+                if time.monotonic() - saved > plan.save_every_s:
+                    save_network(network, average, checkpoint)
+                    saved = time.monotonic()
             if progress >= 1:
                 break
-    save_network(network, checkpoint)
+    if checkpoint:
+        save_network(network, average, checkpoint)
+
+
+def _progress(step: int, progress: float, seen: int, losses: Sequence[float], batches: Batches) -> str:
+    mean = sum(losses[-50:]) / len(losses[-50:])
+    clock, cpu_s = time.strftime("%H:%M:%S"), time.process_time()
+    return (
+        f"{clock}  step {step}  {progress:5.1%}  about {seen} utterances  loss {mean:.3f}  "
+        f"items {len(batches.items)}  CPU of this worker {cpu_s:.0f} s"
+    )
 
 
 def _optimizers(network: WhisperNetwork, rate: float) -> list[torch.optim.Optimizer]:

@@ -12,11 +12,17 @@ from typing import Any
 import pymorphy3  # type: ignore[import-untyped]
 import yaml
 
+_RARE = {"PRTF", "GRND", "Supr", "V-oy", "V-ey", "Cmp2", "Arch"}
+"""Forms that are written rather than said: full participles, gerunds, superlatives, «рукою», «повыше»."""
+
 
 def word_lists() -> dict[str, Any]:
-    """The lists of words.yaml: texts of words for lemmas and names, lists for phrases."""
-    path = Path(__file__).with_name("words.yaml")
-    lists: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """The lists of words.yaml and general.yaml: texts of words for lemmas and names, lists for phrases."""
+    here = Path(__file__).parent
+    lists: dict[str, Any] = yaml.safe_load((here / "words.yaml").read_text(encoding="utf-8"))
+    general: dict[str, str] = yaml.safe_load((here / "general.yaml").read_text(encoding="utf-8"))
+    for name, words in general.items():
+        lists[name] = f"{lists[name]} {words}" if name in lists else words
     return lists
 
 
@@ -27,13 +33,14 @@ def label(text: str) -> str:
 
 
 def word_forms(extra_lines: Iterable[str]) -> Sequence[str]:
-    """All forms of the lemmas above and all words of the extra lines, sorted; about 15,000."""
+    """All forms of the lemmas above and all words of the extra lines, sorted; about 30,000."""
     words = word_lists()
     analyser = pymorphy3.MorphAnalyzer()
-    forms: set[str] = set(label(words["plain"]).split())
+    forms: set[str] = set(label(f"{words['plain']} {words['adverbs']}").split())
     for lemma in f"{words['verbs']} {words['nouns']} {words['adjectives']}".split():
         parsed = analyser.parse(lemma)[0]
-        forms.update(word for form in parsed.lexeme for word in label(form.word).split())
+        usual = (form for form in parsed.lexeme if not _RARE & form.tag.grammemes)
+        forms.update(word for form in usual for word in label(form.word).split())
     for line in extra_lines:
         forms.update(label(line).split())
     return sorted(word for word in forms if 0 < len(word) <= 20)

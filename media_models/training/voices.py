@@ -36,6 +36,26 @@ class Spoken:
     text: str
     pcm: Pcm
     rate_hz: int
+    word_starts: tuple[int, ...] = ()
+    """Samples at which the words begin; empty when the voice does not tell."""
+
+    def cut_after(self, words: int, rng: random.Random) -> "Spoken":
+        """The voice breaks off, up to 80 ms into the next word, as a partial hears it."""
+        end = min(len(self.pcm), self.word_starts[words] + int(rng.uniform(0, 0.08) * self.rate_hz))
+        return Spoken(" ".join(self.text.split()[:words]), self.pcm[:end], self.rate_hz)
+
+
+class _Event(ctypes.Structure):
+    """espeak_EVENT of espeak-ng's speak_lib.h; its last member, a union of 8 bytes, is not read."""
+
+    _fields_ = (
+        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p), ("id", ctypes.c_char * 8),
+    )  # fmt: skip
+
+
+_WORD_EVENT = 1
 
 
 class Espeak:
@@ -47,7 +67,10 @@ class Espeak:
         if self.rate_hz <= 0:
             raise RuntimeError("espeak-ng did not start: is the package espeakng-loader whole?")
         self._pieces: list[Pcm] = []
-        callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+        self._word_starts: list[int] = []
+        callback_type = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+        )
         self._callback = callback_type(self._take)
         self._lib.espeak_SetSynthCallback(self._callback)
         self._lib.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
@@ -75,15 +98,21 @@ class Espeak:
         if len(written) > 3 and rng.random() < 0.3:
             written[rng.randrange(1, len(written) - 1)] += ","
         sentence = " ".join(written) + (rng.choice("?.!") if rng.random() < 0.3 else "")
-        self._pieces = []
+        self._pieces, self._word_starts = [], []
         data = sentence.encode() + b"\0"
         self._lib.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
         pcm = np.concatenate(self._pieces) if self._pieces else np.zeros(0, np.int16)
-        return Spoken(text, pcm, self.rate_hz)
+        told = len(self._word_starts) == len(written)
+        return Spoken(text, pcm, self.rate_hz, tuple(self._word_starts) if told else ())
 
-    def _take(self, wav: "ctypes._Pointer[ctypes.c_short]", count: int, _events: int) -> int:
+    def _take(self, wav: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]") -> int:
         if wav and count > 0:
             self._pieces.append(np.ctypeslib.as_array(wav, shape=(count,)).copy())
+        number = 0
+        while events and events[number].type:
+            if events[number].type == _WORD_EVENT:
+                self._word_starts.append(events[number].audio_position * self.rate_hz // 1000)
+            number += 1
         return 0
 
 
