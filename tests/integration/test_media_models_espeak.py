@@ -81,11 +81,12 @@ async def test_chunk_borders_cannot_be_heard(rate_hz: int) -> None:
     text = "На завтра есть время в двенадцать часов, в пятнадцать тридцать и, если удобно, вечером. Записываю?"
     samples = samples_of(await spoken(synthesizer, text)).astype(np.float32)
     await synthesizer.close()
-    assert click_score(samples, rate_hz) < 1.8
+    intact = click_score(samples, rate_hz)
+    assert intact < 1.8
     broken = samples.copy()
     for number, border in enumerate(range(rate_hz // 50 * 20, len(broken), rate_hz // 50 * 7)):
         broken[border:] += np.float32(0.1) * (1 if number % 2 else -1)
-    assert click_score(broken, rate_hz) > 2.2, "the measure would not notice a click"
+    assert click_score(broken, rate_hz) > 1.4 * intact, "the measure would not notice a click"
 
 
 async def test_other_rates_are_an_option() -> None:

@@ -91,6 +91,11 @@ class Tone:
         self.stopped = False
         self.before_block: Callable[[], None] | None = None
 
+    def phonemes(self, text: str, language: str) -> dict[str, list[str]]:
+        if "broken" in text:
+            raise ValueError("no such phoneme")
+        return {"mnemonics": text.split(), "ipa": []}
+
     def speak(self, text: str, language: str, on_audio: OnAudio) -> None:
         self.spoken.append(text)
         if "broken" in text:
@@ -104,10 +109,10 @@ class Tone:
                 return
 
 
-def serve(engine: Tone, *frames: Frame) -> list[Frame]:
+def serve(engine: Tone, *frames: Frame, rate_hz: int = 8000) -> list[Frame]:
     """Runs a server over the frames until it has answered them, and returns what it sent."""
     answers = io.BytesIO()
-    Server(engine, 8000, io.BytesIO(b"".join(frame.encode() for frame in frames)), answers).run()
+    Server(engine, rate_hz, io.BytesIO(b"".join(frame.encode() for frame in frames)), answers).run()
     sent, buffer = [], io.BytesIO(answers.getvalue())
     while header := buffer.read(HEADER.size):
         kind, request, length = decode_header(header)
@@ -129,10 +134,46 @@ def test_a_server_speaks_at_the_asked_rate_and_loudness() -> None:
     assert 20 * np.log10(np.sqrt((pcm[400:1200] ** 2).mean())) == pytest.approx(-20, abs=0.5)
 
 
+class LongTone(Tone):
+    """One tone that goes on through all blocks of a clause, which are of uneven length, at a rate of its own."""
+
+    rate_hz = 22_050
+
+    def speak(self, text: str, language: str, on_audio: OnAudio) -> None:
+        wave = 0.3 * np.sin(2 * np.pi * 400 * np.arange(2 * self.rate_hz) / self.rate_hz)
+        begun = 0
+        for size in (441, 17, 3_000, 220, 1) * 12:
+            on_audio(wave[begun : begun + size].astype(np.float32))
+            begun += size
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000])
+def test_blocks_are_joined_and_resampled_without_a_step(rate_hz: int) -> None:
+    """What comes out is one sine: a sample lost, doubled or bent at a border would stand out of it."""
+    sent = serve(LongTone(), speak(1, "раз"), rate_hz=rate_hz)
+    pcm = np.frombuffer(b"".join(frame.payload for frame in sent if frame.kind is Kind.AUDIO), "<i2") / 32768
+    tone = pcm[rate_hz // 10 : rate_hz * 3 // 2]
+    at = 2 * np.pi * 400 * np.arange(len(tone)) / rate_hz
+    basis = np.stack([np.sin(at), np.cos(at)])
+    rest = tone - np.linalg.lstsq(basis.T, tone, rcond=None)[0] @ basis
+    assert len(tone) == rate_hz * 3 // 2 - rate_hz // 10
+    assert np.abs(rest).max() < 0.002 * np.abs(tone).max()
+
+
 def test_a_clause_that_cannot_be_spoken_fails_alone() -> None:
     sent = serve(Tone(), speak(1, "broken"), speak(2, "целое"))
     assert Frame(Kind.FAILED, 1, b"cannot say this") in sent
     assert Frame(Kind.DONE, 2) in sent
+
+
+def test_phonemes_are_answered_beside_speech_and_errors_named() -> None:
+    def ask(request: int, text: str) -> Frame:
+        return Frame(Kind.PHONEMES, request, json_payload({"text": text, "language": "ru"}))
+
+    sent = serve(Tone(), speak(1, "раз"), ask(2, "a b"), ask(3, "broken"))
+    assert Frame(Kind.PHONEMES_ARE, 2, json_payload({"mnemonics": ["a", "b"], "ipa": []})) in sent
+    assert Frame(Kind.FAILED, 3, b"no such phoneme") in sent
+    assert Frame(Kind.DONE, 1) in sent
 
 
 def test_a_text_without_words_is_done_at_once() -> None:
