@@ -18,9 +18,8 @@ import numpy as np
 
 from media_models.adapters.detector import GatedSileroDetector
 from media_models.adapters.espeak import EspeakOptions, EspeakSynthesizer
-from media_models.adapters.faster_whisper import FasterWhisperRecognizer
 from media_models.adapters.piper import PiperSynthesizer
-from media_models.engines import embedded_recognizer_folder
+from media_models.engines import build_recognizer, embedded_recognizer_folder, engine_of_folder
 from media_models.ports import Recognizer, Synthesizer
 
 CLIPS = Path(__file__).parents[1] / "tests" / "data" / "speech"
@@ -71,7 +70,7 @@ async def one_turn(recognizer: Recognizer, pcm: bytes, step_ms: int, partials: l
 
 async def bench_recognizer(folder: Path, step_ms: int) -> None:
     begun = time.perf_counter()
-    recognizer = FasterWhisperRecognizer(folder)
+    recognizer = build_recognizer(engine_of_folder(folder), folder, folder.name)
     await recognizer.warm_up()
     print(f"\nrecogniser {recognizer.name}: ready after {(time.perf_counter() - begun) * 1000:.0f} ms")
     spoken = clips()
@@ -211,7 +210,9 @@ async def run(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="folder of a CTranslate2 Whisper; default: the embedded one")
+    parser.add_argument(
+        "--model", type=Path, help="folder of a Whisper, T-one or Vosk model; default: the embedded one"
+    )
     parser.add_argument("--voice", type=Path, help="a Piper .onnx file; default: espeak-ng")
     parser.add_argument("--step-ms", type=int, default=240, help="distance of partial decodes")
     asyncio.run(run(parser.parse_args()))

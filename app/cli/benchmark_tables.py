@@ -7,22 +7,26 @@ from typing import Any
 from rich import box
 from rich.table import Column, Table
 
+from media_models.benchmark.machine import machine
 from media_models.benchmark.measure import RecognizerFigures, VoiceFigures
 from media_models.benchmark.run import BenchmarkRow
 from media_models.catalogue import ModelKind
 
 
-def benchmark_json(rows: Sequence[BenchmarkRow]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": row.state.entry.name,
-            "kind": row.state.entry.kind.value,
-            "used_for": list(row.state.used_for),
-            "error": row.error or None,
-            "figures": asdict(row.figures) if row.figures is not None else None,
-        }
-        for row in rows
-    ]
+def benchmark_json(rows: Sequence[BenchmarkRow]) -> dict[str, Any]:
+    return {
+        "machine": machine(),
+        "engines": [
+            {
+                "name": row.state.entry.name,
+                "kind": row.state.entry.kind.value,
+                "used_for": list(row.state.used_for),
+                "error": row.error or None,
+                "figures": asdict(row.figures) if row.figures is not None else None,
+            }
+            for row in rows
+        ],
+    }
 
 
 def benchmark_tables(rows: Sequence[BenchmarkRow]) -> list[Table]:
@@ -81,6 +85,7 @@ def benchmark_remarks(rows: Sequence[BenchmarkRow], *, own_recordings: bool) -> 
     ears = [row.figures for row in rows if isinstance(row.figures, RecognizerFigures)]
     voices = [row.figures for row in rows if isinstance(row.figures, VoiceFigures)]
     remarks = [f"{row.state.entry.name}: {row.error}" for row in rows if row.error]
+    remarks.append(f"Машина: {machine()}. Занятая машина (load больше числа ядер) показывает всё медленнее.")
     if ears:
         remarks.append(
             "WER: доля неверных слов; в шуме: то же при шуме 10 дБ; вымысел: на скольких записях одного шума "

@@ -166,7 +166,9 @@ def test_a_model_is_got_chosen_measured_and_removed(models: Run, folder: Path, h
 
     status, output, errors = models("bench", "our-ears", "espeak", "--limit-s", "5", "--json")
     assert status == 0, errors
-    ears, voice = json.loads(output)
+    told = json.loads(output)
+    assert "load" in told["machine"]
+    ears, voice = told["engines"]
     assert ears["used_for"] == ["recognizer"]
     assert ears["figures"]["clips"] == 32
     assert ears["figures"]["wer"] > 0.9, "the graph understands no speech"
