@@ -13,6 +13,7 @@ from media_models.cloud.deadlines import Deadlines
 from media_models.ladder import Ladder, Rung
 from media_models.pieces import Pieces
 from media_models.ports import Recognizer, RecognizerStream, Synthesizer, Transcript
+from media_models.pronunciation import spelled_out
 from media_models.resume import resume_at
 
 GUESS_CONFIDENCE = 0.5
@@ -149,6 +150,8 @@ class FallbackSynthesizer:
                 self._ladder.failed(rung, error, left[0] if left else None)
                 if not left:
                     raise
+                if made_bytes:
+                    text = spelled_out(text)  # the place is counted in what the voice was given, without marks
                 text = text[resume_at(text, made_bytes / (2 * self.rate_hz), spoken_chars(source)) :]
                 if not _has_sound(text):
                     for piece in pieces.finish():
@@ -172,16 +175,23 @@ class FallbackSynthesizer:
     async def _in_time(
         self, source: AsyncIterator[bytes], rung: Rung[Synthesizer], *, must_sound: bool
     ) -> AsyncGenerator[bytes, None]:
-        limit_s = self._deadlines.first_sound_s
+        loop = asyncio.get_running_loop()
+        limit_s, patience_s = self._deadlines.first_sound_s, self._deadlines.next_sound_s
+        waited_s = given_s = 0.0
         while True:
+            begun_s = loop.time()
             async with asyncio.timeout(None if rung.local else limit_s):
                 pcm = await anext(source, None)
             if pcm is None:
                 if must_sound:
                     raise Unavailable("the speech engine made no sound", speech_engine=rung.name)
                 return
+            if given_s:
+                waited_s += loop.time() - begun_s
+            given_s += len(pcm) / (2 * self.rate_hz)
             must_sound = False
-            limit_s = self._deadlines.next_sound_s
+            # A voice slower than speech never pauses for long and still stutters: it has no more patience in all.
+            limit_s = max(0.0, min(patience_s, patience_s + given_s - waited_s))
             yield pcm
 
 

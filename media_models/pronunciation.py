@@ -48,6 +48,11 @@ def without_marks(text: str) -> str:
     return _without_controls(_rewritten(text, lambda written, _saying: written, lambda plain: plain))
 
 
+def spelled_out(text: str) -> str:
+    """Respellings with their stress marks in the place of marks: a text that every voice can be given."""
+    return _without_controls(_rewritten(text, lambda _written, saying: saying.respelling, lambda plain: plain))
+
+
 def respelled(text: str, stress: Callable[[str], str] | None = None) -> str:
     """For an engine without phonemes: respellings in the place of marks. stress turns a stressed vowel into the
     engine's notation, `lambda vowel: "+" + vowel` for SpeechKit; without it stress marks are dropped."""

@@ -20,6 +20,7 @@ from media_models.cloud.deadlines import Deadlines
 from media_models.cloud.gate import Endpoint, Gate
 from media_models.cloud.mulaw import decode_mulaw, mulaw_table
 from media_models.cloud.speech import CloudSpeech, LevelMemory, Part, Sound, split_text, without_stress
+from media_models.pronunciation import spelled_out
 
 ENDPOINT = Endpoint("api.elevenlabs.io")
 FORMATS = {8_000: "ulaw_8000", 16_000: "pcm_16000", 24_000: "pcm_24000"}
@@ -82,7 +83,7 @@ class ElevenLabsSynthesizer:
             async for sound in self._ask(part, language):
                 yield sound
 
-        return CloudSpeech(split_text(without_stress(text), MOST_CHARS), ask, self.rate_hz, self._level)
+        return CloudSpeech(split_text(without_stress(spelled_out(text)), MOST_CHARS), ask, self.rate_hz, self._level)
 
     async def warm_up(self) -> None:
         """A connection serves one text: there is nothing to keep warm."""

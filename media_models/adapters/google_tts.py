@@ -19,6 +19,7 @@ from media_models.cloud.deadlines import SLOW_VENDOR, Deadlines
 from media_models.cloud.gate import Endpoint, Gate
 from media_models.cloud.google_auth import GoogleKey
 from media_models.cloud.speech import CloudSpeech, LevelMemory, Part, Sound, split_text, without_stress
+from media_models.pronunciation import spelled_out
 
 ENDPOINT = Endpoint("texttospeech.googleapis.com")
 PATH = "/v1/text:synthesize"
@@ -63,7 +64,7 @@ class GoogleSynthesizer:
         self._client = gate.http(endpoint, deadlines.connect_s)
 
     def synthesize(self, text: str, language: str = "ru") -> CloudSpeech:
-        parts = split_text(text, CLAUSE_CHARS)
+        parts = split_text(spelled_out(text), CLAUSE_CHARS)
         return CloudSpeech(parts, _Ahead(self, parts, language).ask, self.rate_hz, self._level)
 
     async def warm_up(self) -> None:

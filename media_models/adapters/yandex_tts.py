@@ -14,6 +14,7 @@ from media_models.cloud.deadlines import Deadlines
 from media_models.cloud.gate import Endpoint, Gate, import_grpc
 from media_models.cloud.protobuf import load_messages
 from media_models.cloud.speech import STRESS, CloudSpeech, LevelMemory, Part, Sound, split_text
+from media_models.pronunciation import spelled_out
 
 ENDPOINT = Endpoint("tts.api.cloud.yandex.net")
 METHOD = "/speechkit.tts.v3.Synthesizer/UtteranceSynthesis"
@@ -62,7 +63,7 @@ class YandexSynthesizer:
         gate.check(endpoint)
 
     def synthesize(self, text: str, language: str = "ru") -> CloudSpeech:
-        return CloudSpeech(split_text(text, MOST_CHARS), self._ask, self.rate_hz, self._level)
+        return CloudSpeech(split_text(spelled_out(text), MOST_CHARS), self._ask, self.rate_hz, self._level)
 
     async def warm_up(self) -> None:
         limit_s = self._deadlines.connect_s * 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidInput
 from media_models.lexicon import CompanyLexicon, Pronunciation, pronunciation
-from media_models.pronunciation import Lexicon, Saying, marked, respelled, with_ipa, without_marks
+from media_models.pronunciation import Lexicon, Saying, marked, respelled, spelled_out, with_ipa, without_marks
 from media_models.speech_worker.phonemes import PhonemeTable
 from voice.voice_bank import VoiceBank
 
@@ -177,3 +177,7 @@ async def test_a_bank_that_speaks_for_a_company_shares_all_but_its_words() -> No
 class _Clock:
     def monotonic_s(self) -> float:
         return 0.0
+
+
+def test_a_voice_that_knows_no_phonemes_gets_letters_with_their_stress() -> None:
+    assert spelled_out(f"для {marked('волос', HAIR)}, за\u0301мок") == "для воло\u0301с, за\u0301мок"
