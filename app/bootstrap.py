@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from redis.asyncio import Redis
 
 from agent.language.speech import to_speech
 from agent.language.understander import RuleUnderstander
+from agent.llm.brain import LlmBrain
+from agent.llm.ports import Accounts
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
 from app.crm import open_crm
+from app.llm_accounts import CompanyAccounts, llm_timings
 from app.message_delivery import register_delivery
 from app.metrics_share import share_metrics
 from core.api_keys import ApiKeys
@@ -30,6 +33,7 @@ from core.jobs import JobHandler, JobWorker
 from core.metrics import Metrics
 from core.outbox import Outbox
 from core.redis import open_redis
+from core.secrets import CompanySecrets, SecretBox
 from core.settings import Settings
 from core.telemetry import watch_loop_lag
 from core.timeline_reader import DatabaseTimelineReader
@@ -115,33 +119,47 @@ class SalonTools:
 
 
 @contextlib.asynccontextmanager
-async def build_salon(runtime: Runtime, clock: Clock) -> AsyncIterator[SalonTools]:
-    """The CRMs, the booking desk and the scripted agent. Leaving the block waits for writes under way."""
+async def build_salon(
+    runtime: Runtime, clock: Clock, accounts: Callable[[CompanyAccounts], Accounts] | None = None
+) -> AsyncIterator[SalonTools]:
+    """The CRMs, the booking desk and the agent: with the company's language model where it has one, else by the rules.
+    Leaving the block waits for writes under way. `accounts` may put others in the place of the companies' own.
+    """
     async with (
         open_crm(runtime.settings, runtime.secrets, runtime.database, runtime.redis, clock, runtime.metrics) as side,
-        _salon_on(runtime, side.router, clock) as salon,
+        _salon_on(runtime, side.router, clock, accounts) as salon,
     ):
         yield salon
 
 
 @contextlib.asynccontextmanager
-async def _salon_on(runtime: Runtime, crm: Crm, clock: Clock) -> AsyncIterator[SalonTools]:
+async def _salon_on(
+    runtime: Runtime, crm: Crm, clock: Clock, accounts: Callable[[CompanyAccounts], Accounts] | None
+) -> AsyncIterator[SalonTools]:
     book = DatabaseSalonBook(runtime.database, clock, runtime.outbox)
     desk = Desk(runtime.database, crm, book, clock)
     understander = RuleUnderstander()
+    own = company_accounts(runtime)
+    brain = LlmBrain(ScriptedBrain(understander, Catalogue()), accounts(own) if accounts else own, llm_timings())
     agent = BookingAgent(
         crm=crm,
         desk=desk,
         book=book,
         clock=clock,
-        brain=ScriptedBrain(understander, Catalogue()),
+        brain=brain,
         spoken_form=to_speech,
     )
     try:
         yield SalonTools(crm, desk, book, understander, agent)
     finally:
         await agent.close()
+        await brain.close()
         await desk.close()
+
+
+def company_accounts(runtime: Runtime) -> CompanyAccounts:
+    """The language models of the companies, with their keys."""
+    return CompanyAccounts(runtime.companies, CompanySecrets(runtime.database, SecretBox(runtime.secrets.fernet_keys)))
 
 
 def twilio_base_url(settings: Settings) -> str:

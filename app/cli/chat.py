@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +12,11 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from agent.llm.ports import Accounts
 from agent.model import Channel
-from app.bootstrap import build_salon, open_runtime
+from app.bootstrap import build_salon, company_accounts, open_runtime
 from app.cli.serve import settings_with
+from app.llm_accounts import CompanyAccounts, accounts_for
 from app.salons import ensure_company, one_company
 from app.stack import prepared_servers
 from app.text_session import Reply, TextSession
@@ -30,6 +33,9 @@ def chat(
     channel: Annotated[Channel, typer.Option(help="Откуда пишут. / Channel.")] = Channel.WEB,
     now: Annotated[str, typer.Option(help="Остановить часы: 2026-12-01T11:00 по времени салона. / Freeze time.")] = "",
     json_: Annotated[bool, typer.Option("--json", help="Строка на входе — реплика, строка JSON — ответ.")] = False,
+    brain: Annotated[
+        str, typer.Option(help="scripted, llm:ИМЯ или пусто: как настроено у салона. / scripted, llm:NAME or as set.")
+    ] = "",
     data_dir: Annotated[Path | None, typer.Option(help="Папка данных. / Data folder.")] = None,
 ) -> None:
     """Разговор с агентом текстом. Конец ввода (Ctrl-D) завершает разговор."""
@@ -37,18 +43,28 @@ def chat(
     caller = Phone.parse(from_) if from_ else None
     if from_ and from_ != "anonymous" and caller is None:
         raise InvalidInput("--from: give a telephone number, for example +79000000301")
-    asyncio.run(_chat(settings, company, caller, channel, now, as_json=json_))
+    accounts = accounts_for(brain)
+    asyncio.run(_chat(settings, company, caller, channel, now, accounts, as_json=json_))
 
 
 async def _chat(
-    settings: Settings, slug: str, caller: Phone | None, channel: Channel, now: str, *, as_json: bool
+    settings: Settings,
+    slug: str,
+    caller: Phone | None,
+    channel: Channel,
+    now: str,
+    accounts: Callable[[CompanyAccounts], Accounts] | None,
+    *,
+    as_json: bool,
 ) -> None:
     async with prepared_servers(settings) as settings, open_runtime(settings, "chat") as runtime:
         if not slug and not await runtime.companies.all():
             await ensure_company(runtime.database, settings, None, lambda _text: None)
         company = await one_company(runtime.companies, slug)
         clock = _clock(now, company)
-        async with build_salon(runtime, clock) as salon:
+        if accounts is not None:
+            await accounts(company_accounts(runtime)).of(company.scope)  # a wrong name is told before the greeting
+        async with build_salon(runtime, clock, accounts) as salon:
             session = TextSession(
                 salon.agent, runtime.conversations, runtime.timeline, clock, company.scope, channel, caller
             )

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from core.errors import AppError
 
-COMMANDS = ("serve", "demo", "chat", "company", "crm", "dialogues", "lexicon", "models", "reset", "secrets", "simulate")
+COMMANDS = (
+    "serve", "demo", "chat", "company", "crm", "dialogues", "lexicon", "llm", "models", "reset", "secrets", "simulate",
+)  # fmt: skip
 """Each is a module of app.cli with a function of this name, or with an `application` of further commands."""
 
 

@@ -105,12 +105,7 @@ class AnthropicWire:
                         waiting[block["id"]] = block["name"]
                         calls.append(Call(block["name"], block["input"]))
                     case "tool_result":
-                        only(block, "type", "tool_use_id", "content", "is_error", where="tool_result")
-                        if words or block["tool_use_id"] not in waiting:
-                            raise WrongRequest("tool_result blocks must come first and answer a tool_use")
-                        content = block["content"]
-                        text = content if isinstance(content, str) else "".join(p["text"] for p in content)
-                        results.append(Result(waiting.pop(block["tool_use_id"]), text))
+                        results.append(_result(block, waiting, words=words))
                     case kind:
                         raise WrongRequest(f"content block {kind}")
             if waiting and role == "user":
@@ -160,3 +155,12 @@ class AnthropicWire:
 
     def wrong(self, reason: str) -> HttpAnswer:
         return self.error(Reply(status=400, error=reason))
+
+
+def _result(block: dict[str, Any], waiting: dict[str, str], *, words: bool) -> Result:
+    only(block, "type", "tool_use_id", "content", "is_error", where="tool_result")
+    if words or block["tool_use_id"] not in waiting:
+        raise WrongRequest("tool_result blocks must come first and answer a tool_use")
+    content = block["content"]
+    text = content if isinstance(content, str) else "".join(part["text"] for part in content)
+    return Result(waiting.pop(block["tool_use_id"]), text)
