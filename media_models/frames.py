@@ -29,8 +29,12 @@ class Frame:
         return json.loads(self.payload)
 
 
+def json_payload(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode()
+
+
 def json_frame(kind: int, request: int, content: Mapping[str, Any]) -> Frame:
-    return Frame(kind, request, json.dumps(content, ensure_ascii=False).encode())
+    return Frame(kind, request, json_payload(content))
 
 
 def decode_header(header: bytes) -> tuple[int, int, int]:

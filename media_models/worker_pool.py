@@ -7,21 +7,18 @@ worker that dies or hangs is replaced, and its sentences are spoken again from w
 import asyncio
 import contextlib
 import itertools
-import json
-import os
-import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 import structlog
 
-from core.errors import ConfigurationError, DeadlineExceeded, InvalidInput, Unavailable
+from core.errors import ConfigurationError, InvalidInput, Unavailable
+from media_models.frames import Frame, json_frame
 from media_models.pieces import Pieces
-from media_models.speech_worker.wire import HEADER, Frame, Kind, WorkerOptions, decode_header, json_payload
+from media_models.speech_worker.wire import Kind, WorkerOptions
+from media_models.worker_process import ONE_THREAD, DiedAtStart, WorkerProcess
 
-START_DEADLINE_S = 30.0
-"""espeak-ng is ready in 0.3 s, a Piper voice in 2 s; a loaded machine may take longer."""
-CLOSE_DEADLINE_S = 2.0
+MODULE = "media_models.speech_worker"
 ATTEMPTS = 3
 """Workers a sentence may cost: more, and it is the sentence that kills them."""
 REPORT_EVERY_MS = 200
@@ -36,52 +33,32 @@ class _WorkerDied(Exception):
 
 @dataclass(slots=True)
 class _Worker:
-    process: asyncio.subprocess.Process
+    """A process and those who listen to it."""
+
+    process: WorkerProcess | None = None
     listeners: dict[int, asyncio.Queue[Frame | None]] = field(default_factory=dict)
     """None in a queue: the worker has died."""
-    reading: asyncio.Task[None] | None = None
-    alive: bool = True
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.alive
 
     def send(self, frame: Frame) -> None:
-        if self.alive and self.process.stdin is not None:
-            self.process.stdin.write(frame.encode())
+        if self.process is not None:
+            self.process.send(frame)
 
-    async def read(self) -> None:
-        """Hands frames to their listeners until the process ends."""
-        stdout = self.process.stdout
-        assert stdout is not None
-        try:
-            while True:
-                frame = await _read_frame(stdout)
-                listener = self.listeners.get(frame.request)
-                if listener is not None:
-                    listener.put_nowait(frame)
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-            pass
-        finally:
-            self.alive = False
-            for listener in self.listeners.values():
-                listener.put_nowait(None)
+    def take(self, frame: Frame) -> None:
+        listener = self.listeners.get(frame.request)
+        if listener is not None:
+            listener.put_nowait(frame)
+
+    def died(self) -> None:
+        for listener in self.listeners.values():
+            listener.put_nowait(None)
 
     async def stop(self) -> None:
-        """Lets the process end by itself, else kills it. Returns when it is gone."""
-        self.alive = False
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        with contextlib.suppress(ProcessLookupError):
-            try:
-                async with asyncio.timeout(CLOSE_DEADLINE_S):
-                    await self.process.wait()
-            except TimeoutError:
-                self.process.kill()
-                await self.process.wait()
-        if self.reading is not None:
-            await asyncio.wait({self.reading}, timeout=CLOSE_DEADLINE_S)
-
-    def kill(self) -> None:
-        self.alive = False
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        if self.process is not None:
+            await self.process.stop()
 
 
 class WorkerPool:
@@ -141,7 +118,7 @@ class WorkerPool:
         request = next(self._ids)
         queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         worker.listeners[request] = queue
-        worker.send(Frame(Kind.PHONEMES, request, json_payload({"text": text, "language": language})))
+        worker.send(json_frame(Kind.PHONEMES, request, {"text": text, "language": language}))
         try:
             frame = await self._next_frame(queue)
         finally:
@@ -149,9 +126,9 @@ class WorkerPool:
         if frame is None:
             self._retire(worker)
             raise Unavailable("the speech worker did not answer", engine=self._options.engine)
-        if frame.kind is Kind.FAILED:
+        if frame.kind == Kind.FAILED:
             raise InvalidInput(frame.payload.decode())
-        return dict(json.loads(frame.payload))
+        return dict(frame.content())
 
     async def _listen(
         self, worker: _Worker, request: int, text: str, language: str, skip_bytes: int
@@ -159,14 +136,14 @@ class WorkerPool:
         """The audio of one request of one worker, without its first skip_bytes."""
         queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         worker.listeners[request] = queue
-        worker.send(Frame(Kind.SPEAK, request, json_payload({"text": text, "language": language})))
+        worker.send(json_frame(Kind.SPEAK, request, {"text": text, "language": language}))
         unreported = 0
         try:
             while True:
                 frame = await self._next_frame(queue)
-                if frame is None or (frame.kind is Kind.DONE):
+                if frame is None or (frame.kind == Kind.DONE):
                     break
-                if frame.kind is Kind.FAILED:
+                if frame.kind == Kind.FAILED:
                     raise Unavailable(
                         f"the speech engine refused: {frame.payload.decode()}", engine=self._options.engine
                     )
@@ -212,34 +189,17 @@ class WorkerPool:
                 self._workers.append(await self._start())
 
     async def _start(self) -> _Worker:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "media_models.speech_worker",
-            self._options.encode(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # see media_models.blas
-            start_new_session=True,  # Ctrl-C in the terminal is for the server, which lets calls finish first
-        )
-        worker = _Worker(process)
-        assert process.stdout is not None
+        worker = _Worker()
         try:
-            async with asyncio.timeout(START_DEADLINE_S):
-                ready = await _read_frame(process.stdout)
-        except TimeoutError as error:
-            worker.kill()
-            await worker.stop()
-            raise DeadlineExceeded("the speech worker did not start in time", timeout_s=START_DEADLINE_S) from error
-        except (asyncio.IncompleteReadError, ValueError) as error:
-            worker.kill()
-            await worker.stop()
+            worker.process, ready = await WorkerProcess.start(
+                MODULE, self._options.encode(), worker.take, worker.died, ONE_THREAD
+            )
+        except DiedAtStart as error:
             raise ConfigurationError(
                 f"the {self._options.engine} worker does not start with {self._options.settings}: "
                 "its own message stands above, on the error output"
             ) from error
-        log.info("speech_worker_ready", pid=process.pid, **json.loads(ready.payload))
-        worker.reading = asyncio.create_task(worker.read(), name=f"speech-worker-{process.pid}")
+        log.info("speech_worker_ready", pid=worker.process.pid, **ready.content())
         return worker
 
     def _retire(self, worker: _Worker) -> None:
@@ -247,12 +207,10 @@ class WorkerPool:
         if worker not in self._workers:
             return
         self._workers.remove(worker)
-        worker.kill()
+        if worker.process is None:
+            return
+        worker.process.kill()
+        worker.died()
         task = asyncio.create_task(worker.stop(), name=f"speech-retire-{worker.process.pid}")
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
-
-
-async def _read_frame(stdout: asyncio.StreamReader) -> Frame:
-    kind, request, length = decode_header(await stdout.readexactly(HEADER.size))
-    return Frame(kind, request, await stdout.readexactly(length) if length else b"")

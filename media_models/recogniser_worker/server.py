@@ -115,20 +115,21 @@ class Server:
             self._desk.changed.notify()
 
     def _obey(self, frame: Frame) -> None:
-        if frame.kind == Kind.PING:
+        kind = Kind(frame.kind)  # ValueError: the other side does not speak this protocol
+        if kind is Kind.PING:
             self._send(Frame(Kind.PONG, frame.request))
             return
         desk = self._desk
         too_soon: Transcript | None = None
         with desk.changed:
-            if frame.kind == Kind.OPEN:
+            if kind is Kind.OPEN:
                 self._open(frame)
-            elif frame.kind == Kind.AUDIO and frame.request in desk.turns:
+            elif kind is Kind.AUDIO and frame.request in desk.turns:
                 desk.turns[frame.request].pcm += frame.payload
-            elif frame.kind == Kind.CLOSE:
+            elif kind is Kind.CLOSE:
                 desk.turns.pop(frame.request, None)
                 desk.line.closed(frame.request)
-            elif frame.kind == Kind.DECODE:
+            elif kind is Kind.DECODE:
                 too_soon = self._line_up(frame.request, DecodeOrder.of(frame))
             desk.changed.notify()
         if too_soon is not None:

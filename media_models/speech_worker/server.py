@@ -15,10 +15,11 @@ import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from media_models.clauses import Clause, split_clauses
+from media_models.frames import Frame, json_payload, read_frame_blocking
 from media_models.loudness import gain_to_target, to_pcm
 from media_models.speech_worker.engine import Engine
 from media_models.speech_worker.fair import FairSpeech
-from media_models.speech_worker.wire import HEADER, Frame, Kind, decode_header, json_payload
+from media_models.speech_worker.wire import Kind
 
 _CALIBRATION = {
     "ru": "Добрый день, подскажите, пожалуйста, на какое время вас записать?",
@@ -138,9 +139,8 @@ class Server:
 
     def _read(self) -> None:
         with contextlib.suppress(ValueError, OSError):
-            while len(header := self._commands.read(HEADER.size)) == HEADER.size:
-                kind, request, length = decode_header(header)
-                self._obey(kind, request, self._commands.read(length))
+            while (frame := read_frame_blocking(self._commands)) is not None:
+                self._obey(Kind(frame.kind), frame.request, frame.payload)
         with self._desk.changed:
             self._desk.ended = True
             self._desk.changed.notify()
@@ -148,17 +148,17 @@ class Server:
     def _obey(self, kind: Kind, request: int, payload: bytes) -> None:
         desk = self._desk
         with desk.changed:
-            if kind is Kind.SPEAK:
+            if kind == Kind.SPEAK:
                 content = json.loads(payload)
                 clauses = split_clauses(content["text"]) or [Clause(" ", 0)]
                 resampler = soxr.ResampleStream(self._engine.rate_hz, self._rate_hz, 1, dtype="float32")
                 desk.voices[request] = _Voice(content["language"], resampler)
                 desk.speech.add(request, clauses)
-            elif kind is Kind.PHONEMES:
+            elif kind == Kind.PHONEMES:
                 desk.questions.append((request, json.loads(payload)))
-            elif kind is Kind.CONSUMED:
+            elif kind == Kind.CONSUMED:
                 desk.speech.consumed(request, int.from_bytes(payload, "little"))
-            elif kind is Kind.ABORT:
+            elif kind == Kind.ABORT:
                 desk.speech.remove(request)
                 desk.voices.pop(request, None)
             desk.changed.notify()

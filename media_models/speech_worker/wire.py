@@ -1,16 +1,9 @@
-"""The pipe between the product and a synthesis worker process: framed messages, both ways.
-
-A frame is kind (1 byte), request (4), payload length (4), payload; little endian.
-"""
+"""What the product and a synthesis worker process say to each other, in frames of media_models.frames."""
 
 import json
-import struct
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any
-
-HEADER = struct.Struct("<BII")
-LONGEST_PAYLOAD = 1 << 20
 
 
 class Kind(IntEnum):
@@ -34,16 +27,6 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    kind: Kind
-    request: int
-    payload: bytes = b""
-
-    def encode(self) -> bytes:
-        return HEADER.pack(self.kind, self.request, len(self.payload)) + self.payload
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """What a worker is started with, as JSON in its first argument."""
 
@@ -60,15 +43,3 @@ class WorkerOptions:
     @classmethod
     def decode(cls, text: str) -> "WorkerOptions":
         return cls(**json.loads(text))
-
-
-def decode_header(header: bytes) -> tuple[Kind, int, int]:
-    """Kind, request and payload length. ValueError: the other side does not speak this protocol."""
-    kind, request, length = HEADER.unpack(header)
-    if length > LONGEST_PAYLOAD:
-        raise ValueError(f"payload of {length} bytes")
-    return Kind(kind), request, length
-
-
-def json_payload(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False).encode()

@@ -107,8 +107,8 @@ async def test_text_without_words_is_silence(espeak: EspeakSynthesizer) -> None:
 async def test_closing_the_iterator_stops_the_engine(espeak: EspeakSynthesizer) -> None:
     sent: list[Kind] = []
     for worker in espeak._pool._workers:
-        real = worker.process.stdin.write  # type: ignore[union-attr]
-        worker.process.stdin.write = lambda data, real=real: (sent.append(Kind(data[0])), real(data))  # type: ignore
+        real = worker.process._process.stdin.write  # type: ignore[union-attr]
+        worker.process._process.stdin.write = lambda data, real=real: (sent.append(Kind(data[0])), real(data))  # type: ignore
     speech = espeak.synthesize(LONG)
     await anext(speech)
     begun = time.perf_counter()
