@@ -87,7 +87,7 @@ class ElevenLabs:
     async def _talk(self, connection: ServerConnection, call: Call) -> None:
         assert connection.request is not None
         if self.fault is Fault.HANG_BEFORE:
-            await asyncio.sleep(30)
+            await connection.wait_closed()
         first = json.loads(await connection.recv())
         if self.fault is Fault.KEY or connection.request.headers.get("xi-api-key") != self.key:
             return await self._refuse(connection, call, "invalid_api_key", "Invalid API key")
@@ -136,7 +136,7 @@ class ElevenLabs:
                     case Fault.RESET:
                         return connection.transport.abort()
                     case Fault.HANG_AFTER:
-                        await asyncio.sleep(30)
+                        await connection.wait_closed()
                     case Fault.GARBAGE:
                         await connection.send('{"audio": 7}')
                     case Fault.CLOSE_EARLY:
