@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from agent.language.speech import to_speech
 from agent.ports import Agent
 from agent.stub_brain import StubAgent
 from app.bootstrap import Runtime, SalonTools, build_salon, link_folder, open_runtime
@@ -15,6 +16,7 @@ from app.call_memory import RedisCallMemory
 from app.cli.models import MODELS_FOLDER
 from app.company_speech import CompanySpeech
 from app.lifeline import Lifeline
+from app.phrases_ahead import PhrasesAhead, phrases_ahead
 from app.voice_metrics import PrometheusVoiceMetrics
 from core.secrets import CompanySecrets, SecretBox
 from core.settings import Engines as EngineKind
@@ -45,10 +47,12 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
             await of_company.prepare()
         link = BrainLink(link_folder(settings), name.removeprefix("brain-"))
         await link.serve(handler)
-        lifeline.announce()
-        await stop.wait()
-        await link.drain(settings.drain_timeout_s)
-        await link.stop()
+        ahead = PhrasesAhead(runtime.database, runtime.clock, to_speech, speech.prepare_phrases)
+        async with phrases_ahead(ahead):
+            lifeline.announce()
+            await stop.wait()
+            await link.drain(settings.drain_timeout_s)
+            await link.stop()
 
 
 @contextlib.asynccontextmanager
