@@ -181,7 +181,8 @@ class Downloader:
                 fruitless = 0 if _size(part) > before else fruitless + 1
                 if fruitless >= ATTEMPTS_WITHOUT_PROGRESS:
                     raise Unavailable(
-                        f"{file.name} cannot be fetched from {httpx.URL(file.url).host}: {type(error).__name__}",
+                        f"{file.name} cannot be fetched from {httpx.URL(file.url).host}: "
+                        f"{type(error).__name__} {error}",
                         url=file.url,
                     ) from error
                 on_progress(Progress(file.name, _size(part), file.size_bytes, waiting=True))

@@ -322,7 +322,14 @@ class ModelLibrary:
         if self._client is not None:
             yield self._client
             return
-        with httpx.Client(timeout=TIMEOUT) as client:
+        try:
+            client = httpx.Client(timeout=TIMEOUT)
+        except (ImportError, ValueError, httpx.InvalidURL) as error:  # what httpx says to a proxy it cannot use
+            raise ConfigurationError(
+                f"the proxy of this environment (HTTPS_PROXY, ALL_PROXY) cannot be used: {error}. "
+                "Give an http:// proxy, or unset it"
+            ) from error
+        with client:
             yield client
 
 

@@ -74,7 +74,7 @@ def _table(first: str, *others: str) -> Table:
 
 def _cost(figures: RecognizerFigures | VoiceFigures) -> tuple[str, str, str]:
     return (
-        f"{figures.realtime_factor:.3f}".replace(".", ","),
+        "–" if figures.realtime_factor is None else f"{figures.realtime_factor:.3f}".replace(".", ","),
         f"{figures.ready_s:.1f}".replace(".", ","),
         f"{figures.memory_bytes / 1e6:.0f}",
     )

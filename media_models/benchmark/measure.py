@@ -1,7 +1,6 @@
 """One engine measured: runs in a process that holds nothing else (see __main__)."""
 
 import contextlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +48,8 @@ class RecognizerFigures:
     final_p95_ms: float
     partial_ms: float
     """A partial result of that phrase, median."""
-    realtime_factor: float
-    """Seconds of decoding for a second of speech, whole turns at once."""
+    realtime_factor: float | None
+    """Seconds of decoding for a second of speech, whole turns at once; None: there was no speech."""
     memory_bytes: int
 
 
@@ -60,7 +59,7 @@ class VoiceFigures:
     first_sound_ms: float
     """Median over sentences."""
     first_sound_p95_ms: float
-    realtime_factor: float
+    realtime_factor: float | None
     """Seconds of synthesis for a second of speech."""
     memory_bytes: int
 
@@ -99,7 +98,7 @@ async def measure_recognizer(
         final_ms=float(np.median(finals)),
         final_p95_ms=float(np.percentile(finals, 95)),
         partial_ms=float(np.median(partials)),
-        realtime_factor=decoded_s / spoken_s if spoken_s else math.nan,
+        realtime_factor=decoded_s / spoken_s if spoken_s else None,
         memory_bytes=memory_of_process_tree(),
     )
 
@@ -125,7 +124,7 @@ async def measure_voice(voice: Synthesizer, language: str, limit_s: float) -> Vo
         ready_s=ready_s,
         first_sound_ms=float(np.median(firsts)),
         first_sound_p95_ms=float(np.percentile(firsts, 95)),
-        realtime_factor=made_s / spoken_s if spoken_s else math.nan,
+        realtime_factor=made_s / spoken_s if spoken_s else None,
         memory_bytes=memory_of_process_tree(),
     )
 

@@ -471,3 +471,18 @@ def test_the_wait_for_a_silent_server_is_shown(library: ModelLibrary, server: Se
     seen: list[Progress] = []
     library.get("small", seen.append)
     assert [step.waiting for step in seen].count(True) == 2
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x"])
+def test_a_proxy_that_cannot_be_used_is_named(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="ALL_PROXY"):
+        ModelLibrary(tmp_path, catalogue(server.url)).get("small")
+
+
+def test_why_a_server_cannot_be_reached_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("media_models.download.PAUSES_S", (0.0,))
+    with pytest.raises(Unavailable, match=r"ConnectError .*refused"):
+        ModelLibrary(tmp_path, catalogue("http://127.0.0.1:9")).get("small")

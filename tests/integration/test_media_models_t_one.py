@@ -10,6 +10,8 @@ from onnx import TensorProto
 
 from core.errors import ConfigurationError
 from media_models.adapters.t_one import LABELS, RATE_HZ, GreedyText, TOneDecoder, TOneModel, TOneRecognizer
+from media_models.engines import EngineSettings, build_engines, engine_of_folder
+from media_models.library import ModelLibrary
 from tests.t_one_graph import CERTAIN, STATE_SIZE, SYMBOLS, spoken, write_graph
 from tests.t_one_graph import LABELS as GRAPH_LABELS
 
@@ -197,3 +199,36 @@ async def test_a_damaged_or_missing_graph_is_told_with_the_remedy(tmp_path: Path
 def test_an_unknown_rate_is_named(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="11025"):
         TOneRecognizer(folder).open_stream(11_025)
+
+
+async def test_the_chosen_model_is_what_the_product_builds(folder: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    (models / "ours").mkdir(parents=True)
+    (models / "ours" / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    (models / "catalogue.yaml").write_text(
+        'hosts: {none: "http://127.0.0.1:9/{path}"}\n'
+        "models: [{name: ours, kind: recognizer, engine: t-one, languages: [ru], licence: own, host: none,"
+        " files: [{path: model.onnx}]}]\n"
+    )
+    library = ModelLibrary(models)
+    library.get("ours")  # copied by hand: nothing is fetched
+    library.use("ours")
+    engines = build_engines(EngineSettings(models, tmp_path / "cache"))
+    assert engines.recognizer.name == "t-one"
+    assert not any("встроенная модель" in notice for notice in engines.notices)
+    stream = engines.recognizer.open_stream(RATE_HZ)
+    stream.feed(spoken(TEXT))
+    assert (await stream.final()).text == TEXT
+    stream.close()
+    await engines.close()
+    named = build_engines(EngineSettings(models, tmp_path / "cache", recognizer=str(folder)))
+    assert named.recognizer.name == "t-one"
+    await named.close()
+
+
+def test_a_folder_tells_which_program_reads_it(folder: Path, tmp_path: Path) -> None:
+    assert engine_of_folder(folder) == "t-one"
+    assert engine_of_folder(tmp_path) == "faster-whisper"
+    (tmp_path / "am").mkdir()
+    (tmp_path / "am" / "final.mdl").touch()
+    assert engine_of_folder(tmp_path) == "vosk"

@@ -171,6 +171,12 @@ async def test_a_recogniser_is_judged_by_its_words_clear_noisy_and_where_there_a
     assert ears.closed == len(ears.finals)
 
 
+async def test_recordings_without_speech_leave_no_rates() -> None:
+    figures = await measure_recognizer(_Ears({}), [clip_of(10_000, ""), clip_of(0, "")], "ru", limit_s=60)
+    assert (figures.wer, figures.wer_noisy, figures.realtime_factor) == (None, None, None)
+    assert (figures.clips, figures.invented, figures.noise_clips) == (0, 0, 2)
+
+
 async def test_an_engine_that_is_too_slow_is_measured_on_less() -> None:
     clips = [clip_of(8_000, "да"), *(clip_of(9_000 + number, "нет") for number in range(30))]
     figures = await measure_recognizer(_Ears({8_000: "да"}), clips, "ru", limit_s=0.0)
@@ -201,4 +207,5 @@ class _Voice:
 async def test_a_voice_is_judged_by_its_first_sound_and_its_speed() -> None:
     figures = await measure_voice(_Voice(), "en", limit_s=60)
     assert 0 < figures.first_sound_ms <= figures.first_sound_p95_ms
+    assert figures.realtime_factor is not None
     assert 0 < figures.realtime_factor < 1
