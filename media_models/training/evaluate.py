@@ -83,7 +83,7 @@ def report(model_folder: Path, sets: TestSets) -> list[tuple[str, str]]:
     def heard(audio: NDArray[np.float32]) -> str:
         samples = (audio * 32767).astype(np.int16)
         began = time.process_time()
-        text = decoder.decode([Window(samples, RATE_HZ, "ru")], decoder.profile.final_beam)[0].text
+        text = decoder.decode([Window(samples, RATE_HZ, "ru")])[0].text
         if 2.5 < len(audio) / RATE_HZ < 3.5:
             took.append(1000 * (time.process_time() - began))
         return text

@@ -5,6 +5,7 @@ the matrices of the blocks, AdamW for the rest.
 """
 
 import math
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ CTC_SHARE = 0.4
 class Plan:
     minutes: float
     learning_rate: float = 2e-3
-    warm_up_steps: int = 200
+    warm_up_steps: int = 50
     batch: int = 32
     workers: int = 2
     save_every_s: float = 180.0
@@ -84,6 +85,9 @@ def _work(
 ) -> None:
     """One worker's steps until the plan's time is over; the one with a checkpoint averages, saves and reports."""
     device = next(network.parameters()).device
+    parent = os.getppid()
+    if not checkpoint:
+        os.setsid()  # Linux shares the processor between sessions: a worker in its parent's would halve the pace
     if device.type == "cpu":
         torch.set_num_threads(1)
     tokens = Tokens(tokenizer)
@@ -95,7 +99,7 @@ def _work(
     step, seen, losses = 0, 0, []
     while True:
         progress = (time.monotonic() - began) / (plan.minutes * 60)
-        if progress >= 1:
+        if progress >= 1 or (not checkpoint and os.getppid() != parent):
             break
         for batch in batches.draw(progress if plan.curriculum else 1.0):
             progress = (time.monotonic() - began) / (plan.minutes * 60)
