@@ -96,7 +96,7 @@ def measure(decoder: WhisperDecoder, vocabulary: Vocabulary, texts: list[str], s
         pace = (140, 160, 180)[number]
         for call in callers(texts[number:] + texts[:number], 11 + number, snr_db, pace):
             window = Window(np.frombuffer(call.pcm, "<i2"), 8000, "ru")
-            heard = decoder.decode([window], decoder.profile.final_beam)[0].text
+            heard = decoder.decode([window])[0].text
             begun = time.perf_counter()
             put_right = corrected(heard, vocabulary.corrections(heard.split()))
             took.append((time.perf_counter() - begun) * 1000)

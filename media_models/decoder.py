@@ -63,14 +63,14 @@ class WhisperDecoder:
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed: list[int] = []
 
-    def decode(self, windows: Sequence[Window], beam: int) -> list[Decoded]:
-        """One answer a window, in order."""
+    def decode(self, windows: Sequence[Window], final: bool = True) -> list[Decoded]:
+        """One answer a window, in order. Not final: with less care and less CPU, as a partial is."""
         answers = [Decoded()] * len(windows)
         spoken = {index: self._features(window) for index, window in enumerate(windows) if _holds_sound(window)}
         if not spoken:
             return answers
         chosen = [windows[index] for index in spoken]
-        for index, decoded in zip(spoken, self._generate(chosen, list(spoken.values()), beam), strict=True):
+        for index, decoded in zip(spoken, self._generate(chosen, list(spoken.values()), final), strict=True):
             answers[index] = decoded
         return answers
 
@@ -81,18 +81,23 @@ class WhisperDecoder:
         features: NDArray[np.float32] = self._model.feature_extractor(audio)[:, :-1]
         return features
 
-    def _generate(self, windows: Sequence[Window], features: Sequence[NDArray[np.float32]], beam: int) -> list[Decoded]:
-        padding = self.profile.trim_padding_frames
+    def _generate(
+        self, windows: Sequence[Window], features: Sequence[NDArray[np.float32]], final: bool
+    ) -> list[Decoded]:
+        profile = self.profile
         prompts = [self._prompt(window) for window in windows]
-        answers = self._ask(windows, features, prompts, padding, beam)
+        if not final:
+            padding = profile.partial_padding_frames or profile.trim_padding_frames
+            return self._ask(windows, features, prompts, padding, profile.partial_beam)
+        answers = self._ask(windows, features, prompts, profile.trim_padding_frames, profile.final_beam)
         silent = [index for index, answer in enumerate(answers) if not answer.text]
-        if silent and padding:
+        if silent and profile.trim_padding_frames:
             again = self._ask(
                 [windows[index] for index in silent],
                 [features[index] for index in silent],
                 [prompts[index] for index in silent],
                 SECOND_LOOK_FRAMES,
-                beam,
+                profile.final_beam,
             )
             for index, answer in zip(silent, again, strict=True):
                 answers[index] = answer

@@ -5,7 +5,7 @@ decodes whatever the caller has said, so the distance of partials grows with it.
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class EngineProfile:
     trim_padding_frames: int = 0
     """More than 0: the model was trained on short windows; only this many zero frames follow the speech. 0: the window
     is padded to Whisper's 3000 frames."""
+    partial_padding_frames: int = 0
+    """The same for partials, where less will do for less CPU; 0: as trim_padding_frames."""
     least_probability: float = 0.25
     """Mean token probability below which a text counts as a guess about noise."""
     use_hints: bool = True
@@ -91,10 +93,6 @@ class EngineProfile:
         try:
             content = json.loads(path.read_text("utf-8"))
             content["languages"] = tuple(content.get("languages", ()))
-            known = {item.name for item in fields(cls)}
-            unknown = sorted(set(content) - known)
-            if unknown:
-                raise ValueError(f"unknown {', '.join(unknown)}")
             profile = cls(**{**policy_for(content.get("name", folder.name), device), **content})
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigurationError(
@@ -109,8 +107,11 @@ class EngineProfile:
 
     def check(self, path: Path) -> None:
         """ConfigurationError: a number that cannot be worked with, named."""
-        least = {"window_s": 1.0, "batch": 1, "partial_beam": 1, "final_beam": 1, "agreement": 1, "hold_back_words": 0,
-                 "partial_every_ms": 0, "stable_confidence": 0, "rival_share": 0, "decode_deadline_s": 1.0, "trim_padding_frames": 0}  # fmt: skip
+        least = {
+            **dict.fromkeys(("window_s", "decode_deadline_s", "batch", "partial_beam", "final_beam", "agreement"), 1),
+            **dict.fromkeys(("hold_back_words", "partial_every_ms", "stable_confidence", "rival_share"), 0),
+            **dict.fromkeys(("trim_padding_frames", "partial_padding_frames"), 0),
+        }
         for name, bound in least.items():
             value = getattr(self, name)
             if not isinstance(value, int | float) or value < bound:

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class Decoder(Protocol):
     """media_models.decoder.WhisperDecoder; one thread uses it."""
 
-    def decode(self, windows: Sequence[Window], beam: int) -> list[Decoded]: ...
+    def decode(self, windows: Sequence[Window], final: bool) -> list[Decoded]: ...
 
 
 @dataclass(slots=True)
@@ -84,16 +84,15 @@ class Server:
             for request in job.requests:
                 self._send(Frame(Kind.BEGUN, request))
         final = fresh[0][0].final
-        beam = self._profile.final_beam if final else self._profile.partial_beam
         started = time.perf_counter()
         windows = [turn.growing_window(job.upto_bytes, self._settle) for job, turn in fresh]
-        answers = self._decoder.decode(windows, beam)
+        answers = self._decoder.decode(windows, final)
         took_ms = (time.perf_counter() - started) * 1000
         for (job, turn), tail in zip(fresh, answers, strict=True):
             self._answer(job, turn.decoded(final, job.upto_bytes, tail, took_ms))
 
     def _settle(self, window: Window) -> Decoded:
-        return self._decoder.decode([window], self._profile.final_beam)[0]
+        return self._decoder.decode([window], True)[0]
 
     def _answer(self, job: Job, transcript: Transcript) -> None:
         for request in job.requests:

@@ -23,7 +23,7 @@ class MortalDecoder:
     def __init__(self, folder: Path) -> None:
         self._died = folder / "died"
 
-    def decode(self, windows: Sequence[Window], beam: int) -> list[Decoded]:
+    def decode(self, windows: Sequence[Window], final: bool) -> list[Decoded]:
         for window in windows:
             first = int(window.samples[0])
             if first == DEADLY or (first == FATAL_ONCE and not self._died.exists()):

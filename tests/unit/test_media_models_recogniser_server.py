@@ -24,16 +24,16 @@ class TellingDecoder:
     """Says how long each window was and what fills it, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[int, list[int]]] = []
+        self.asked: list[tuple[bool, list[int]]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.begun = threading.Event()
         self.rivals: tuple[Rival, ...] = ()
 
-    def decode(self, windows: Sequence[Window], beam: int) -> list[Decoded]:
+    def decode(self, windows: Sequence[Window], final: bool) -> list[Decoded]:
         self.begun.set()
         assert self.gate.wait(20)
-        self.asked.append((beam, [len(window.samples) for window in windows]))
+        self.asked.append((final, [len(window.samples) for window in windows]))
         if any(np.any(window.samples == 666) for window in windows):
             raise RuntimeError("personal words of a caller")
         return [Decoded(f"звук {len(w.samples) * 1000 // RATE_HZ}", -0.1, 2, self.rivals) for w in windows]
@@ -95,7 +95,7 @@ def serving(decoder: TellingDecoder, **profile: object) -> Iterator[Pipe]:
 
 def test_texts_grow_with_the_audio_and_say_how_much_they_cover() -> None:
     decoder = TellingDecoder()
-    with serving(decoder, final_beam=4) as pipe:
+    with serving(decoder) as pipe:
         pipe.open(1)
         pipe.audio(1, 300)
         pipe.decode(10, 1, 300)
@@ -109,7 +109,7 @@ def test_texts_grow_with_the_audio_and_say_how_much_they_cover() -> None:
         pipe.decode(12, 1, 500, final=True)
         request, final = pipe.text()
         assert (final.text, final.stable_chars, final.audio_bytes) == ("звук 500", len("звук 500"), 8000)
-    assert [beam for beam, _ in decoder.asked] == [1, 1, 4]
+    assert [final for final, _ in decoder.asked] == [False, False, True]
 
 
 def test_a_final_for_the_same_audio_is_not_decoded_again() -> None:

@@ -63,13 +63,13 @@ class Scribe:
 
     def write(self, pcm: bytes, begin: int, ends: Sequence[int]) -> list[tuple[str, float, float]]:
         """Text, confidence and milliseconds for the audio from begin to each of the ends, all in bytes."""
-        started, beam = time.perf_counter(), self._profile.final_beam
+        started = time.perf_counter()
         turns, windows = [], []
         for end in ends:
             turn = Turn(self._profile, RATE_HZ, "ru", (), Stability(self._profile.stability), bytearray(pcm[begin:end]))
-            windows.append(turn.growing_window(end - begin, lambda window: self._decoder.decode([window], beam)[0]))
+            windows.append(turn.growing_window(end - begin, lambda window: self._decoder.decode([window])[0]))
             turns.append(turn)
-        tails = self._decoder.decode(windows, beam)
+        tails = self._decoder.decode(windows)
         took_ms = (time.perf_counter() - started) * 1000 / max(1, len(ends))
         finals = [
             turn.decoded(True, end - begin, tail, took_ms) for turn, end, tail in zip(turns, ends, tails, strict=True)
