@@ -1,17 +1,17 @@
 """The LLM brain: an agent.brain.Brain for companies that use a model; every other turn goes to the rules."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
 
 from agent.brain import BrainEvent, Remember, TurnContext
 from agent.claims import Claim
+from agent.llm.contest import Line
 from agent.llm.health import Health
 from agent.llm.model import Account, LlmTimings
 from agent.llm.numbers import Numbers
@@ -22,6 +22,7 @@ from agent.model import TurnKind
 from agent.scripted import ScriptedBrain
 from agent.tools import Toolbox
 from core.errors import AppError
+from core.ids import CompanyId
 from core.tenancy import CompanyScope
 from crm.model import Written
 
@@ -35,14 +36,24 @@ ACCOUNT_TIMEOUT_S = 0.5
 _PROVES = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
 
 
+class Lines(Protocol):
+    """Where the models come from: agent.llm.providers.LinePool."""
+
+    async def lines(self, company: CompanyId, account: Account) -> list[Line]: ...
+
+    async def close(self) -> None: ...
+
+
 class LlmBrain:
     """One per process. Call close() at the end."""
 
-    def __init__(self, scripted: ScriptedBrain, accounts: Accounts, timings: LlmTimings) -> None:
+    def __init__(
+        self, scripted: ScriptedBrain, accounts: Accounts, timings: LlmTimings, pool: Lines | None = None
+    ) -> None:
         self._scripted = scripted
         self._accounts = accounts
         self._timings = timings
-        self._pool = LinePool()
+        self._pool: Lines = pool or LinePool()
         self._health = Health(timings.rest_s, timings.rest_refused_s)
         self._preparing: set[asyncio.Task[object]] = set()
 
@@ -82,7 +93,7 @@ class LlmBrain:
     async def _talk(self, context: TurnContext, tools: Toolbox, numbers: Numbers, account: Account) -> Talk:
         company = context.conversation.scope.company_id
         lines = await self._pool.lines(company, account)
-        awake = self._health.awake([line.key for line in lines], time.monotonic())
+        awake = self._health.awake([line.key for line in lines], asyncio.get_running_loop().time())
         return Talk(
             context=context,
             turn=self._scripted.turn(context, tools),

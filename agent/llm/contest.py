@@ -1,7 +1,6 @@
 """Asks one model, and a second beside it when the first is slow; the first that begins to answer is listened to."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -151,7 +150,8 @@ class Contest:
         self.failed.add(line.key)
         # The text of a provider's error may hold what the caller said: only its kind is logged.
         log.warning("model_failed", model=line.name, reason=why.value, error=type(error).__name__ if error else "")
-        self.health.failed(line.key, why, time.monotonic(), retry_after_s(error) if error is not None else None)
+        wait_s = retry_after_s(error) if error is not None else None
+        self.health.failed(line.key, why, asyncio.get_running_loop().time(), wait_s)
 
     async def _read(self, number: int, line: Line) -> None:
         try:

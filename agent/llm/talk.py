@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -91,7 +90,7 @@ class Talk:
     why: str = ""
     """Why the scripted brain answered instead; empty: the model did."""
     secret: str = field(default_factory=lambda: secrets.token_hex(6))
-    started_s: float = field(default_factory=time.monotonic)
+    started_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     async def events(self) -> AsyncIterator[BrainEvent]:
         view = self.turn.begin()
@@ -210,7 +209,7 @@ class Talk:
 
     def _left_s(self) -> float:
         limit_s = self.timings.turn_s if self.said else self.timings.scripted_s
-        return max(0.0, limit_s - (time.monotonic() - self.started_s))
+        return max(0.0, limit_s - (asyncio.get_running_loop().time() - self.started_s))
 
     # --- tools ---------------------------------------------------------------------------------------------------
 
@@ -257,7 +256,7 @@ class Talk:
             yield event
 
     def _report(self) -> None:
-        took_ms = (time.monotonic() - self.started_s) * 1000
+        took_ms = (asyncio.get_running_loop().time() - self.started_s) * 1000
         arguments = {"models": [line.name for line in self.lines], "calls": self.calls, "repairs": self.repairs}
         self.tools.calls.append(ToolCall("model", arguments, self.why or "ok", took_ms, writes=False))
 
