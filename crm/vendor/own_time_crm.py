@@ -79,6 +79,7 @@ class EntryChange:
 class Ledger(Protocol):
     """How one vendor holds clients and bookings. Times are aware; ids of services and staff are ours.
 
+    Those about bookings are given the company's catalogue: its zone, services and masters.
     Every method raises Unavailable (OutcomeUnknown for a write that may have been done), AccessDenied; a record that
     is malformed raises Malformed, and is never left out.
     """
@@ -89,25 +90,25 @@ class Ledger(Protocol):
 
     async def client(self, client_id: ClientId) -> Client | None: ...
 
-    async def entries(self, start: datetime, end: datetime) -> Sequence[Booking]:
+    async def entries(self, catalogue: Catalogue, start: datetime, end: datetime) -> Sequence[Booking]:
         """Everything that takes a master's time in this stretch, whoever wrote it, and cancelled ones if told."""
         ...
 
-    async def entry(self, booking_id: BookingId) -> Booking | None: ...
+    async def entry(self, catalogue: Catalogue, booking_id: BookingId) -> Booking | None: ...
 
-    async def by_marker(self, marker: str) -> Sequence[Booking]:
+    async def by_marker(self, catalogue: Catalogue, marker: str) -> Sequence[Booking]:
         """Oldest first."""
         ...
 
-    async def of_client(self, client_id: ClientId, after: datetime) -> Sequence[Booking]: ...
+    async def of_client(self, catalogue: Catalogue, client_id: ClientId, after: datetime) -> Sequence[Booking]: ...
 
-    async def write(self, entry: NewEntry) -> BookingId: ...
+    async def write(self, catalogue: Catalogue, entry: NewEntry) -> BookingId: ...
 
-    async def change(self, booking: Booking, change: EntryChange) -> None: ...
+    async def change(self, catalogue: Catalogue, booking: Booking, change: EntryChange) -> None: ...
 
-    async def remove(self, booking: Booking, *, late: bool, reason: str) -> None: ...
+    async def remove(self, catalogue: Catalogue, booking: Booking, *, late: bool, reason: str) -> None: ...
 
-    async def changed_since(self, cursor: str, now: datetime) -> Changes: ...
+    async def changed_since(self, catalogue: Catalogue, cursor: str, now: datetime) -> Changes: ...
 
     async def probe(self) -> Probe: ...
 
@@ -156,7 +157,7 @@ class OwnTimeCrm:
         days = own_time.searched(catalogue, query, now)
         if days is None:
             return []
-        taken = await self._ledger.entries(*own_time.window(catalogue, *days))
+        taken = await self._ledger.entries(catalogue, *own_time.window(catalogue, *days))
         return own_time.plans(catalogue, query, own_time.busy_of(catalogue, taken), now)
 
     async def on_duty(self, scope: CompanyScope, day: date) -> Sequence[Shift]:
@@ -197,7 +198,7 @@ class OwnTimeCrm:
     async def book(self, scope: CompanyScope, draft: VisitDraft, marker: str) -> WriteResult:
         with before_writing():
             catalogue = await self._source.catalogue(scope)
-            if written := await self._ledger.by_marker(marker):
+            if written := await self._ledger.by_marker(catalogue, marker):
                 return Written(tuple(written))
             client = await self._ledger.client(draft.client_id)
             if client is None:
@@ -210,25 +211,25 @@ class OwnTimeCrm:
         made: list[BookingId] = []
         for item in judged:
             try:
-                made.append(await self._ledger.write(_entry(catalogue, client, draft, item, marker)))
+                made.append(await self._ledger.write(catalogue, _entry(catalogue, client, draft, item, marker)))
             except AppError as error:
                 if made and error.facts.get("sent") is False:
-                    await self._take_back(made)
+                    await self._take_back(catalogue, made)
                     raise
                 if made:
                     raise OutcomeUnknown("a part of the visit may not have been written") from error
                 raise
         if await self._came_second(catalogue, draft.plan, made):
-            await self._take_back(made)
+            await self._take_back(catalogue, made)
             return Refused(RefusalReason.SLOT_TAKEN)
-        return Written(tuple([await self._read_back(booking_id) for booking_id in made]))
+        return Written(tuple([await self._read_back(catalogue, booking_id) for booking_id in made]))
 
     async def reschedule(self, scope: CompanyScope, booking_id: BookingId, plan: Plan, marker: str) -> WriteResult:
         if len(plan.parts) != 1:
             raise InvalidInput("plan: a booking is moved to one part; book anew for several masters")
         with before_writing():
             catalogue = await self._source.catalogue(scope)
-            booking = await self._ledger.entry(booking_id)
+            booking = await self._ledger.entry(catalogue, booking_id)
             if booking is None or booking.status not in ACTIVE_STATUSES:
                 return Refused(RefusalReason.NOT_FOUND)
             if booking.start <= self._clock.now():
@@ -236,53 +237,55 @@ class OwnTimeCrm:
             judged = await self._judged(catalogue, plan, new_visit=False, ignore=frozenset({booking_id}))
             if isinstance(judged, RefusalReason):
                 return Refused(judged)
-        await self._ledger.change(booking, EntryChange(part=plan.parts[0], marker=marker))
+        await self._ledger.change(catalogue, booking, EntryChange(part=plan.parts[0], marker=marker))
         if await self._came_second(catalogue, plan, [booking_id]):
             old = PlannedPart(booking.staff_id, booking.service_ids, booking.start, booking.end, booking.price)
-            await self._ledger.change(booking, EntryChange(part=old, marker=booking.marker))
+            await self._ledger.change(catalogue, booking, EntryChange(part=old, marker=booking.marker))
             return Refused(RefusalReason.SLOT_TAKEN)
-        return Written((await self._read_back(booking_id),))
+        return Written((await self._read_back(catalogue, booking_id),))
 
     async def cancel(self, scope: CompanyScope, booking_id: BookingId, *, late: bool, reason: str) -> WriteResult:
         with before_writing():
-            booking = await self._ledger.entry(booking_id)
+            catalogue = await self._source.catalogue(scope)
+            booking = await self._ledger.entry(catalogue, booking_id)
         if booking is None:
             return Written(())
         if booking.status is not BookingStatus.CANCELLED:
-            await self._ledger.remove(booking, late=late, reason=reason)
+            await self._ledger.remove(catalogue, booking, late=late, reason=reason)
         return Written((replace(booking, status=BookingStatus.CANCELLED, late_cancel=late),))
 
     async def set_status(self, scope: CompanyScope, booking_id: BookingId, status: BookingStatus) -> WriteResult:
         if status is BookingStatus.CANCELLED:
             return await self.cancel(scope, booking_id, late=False, reason="")
-        return await self._changed(booking_id, EntryChange(status=status))
+        return await self._changed(scope, booking_id, EntryChange(status=status))
 
     async def add_note(self, scope: CompanyScope, booking_id: BookingId, note: str) -> WriteResult:
-        return await self._changed(booking_id, EntryChange(note=note))
+        return await self._changed(scope, booking_id, EntryChange(note=note))
 
-    async def _changed(self, booking_id: BookingId, change: EntryChange) -> WriteResult:
+    async def _changed(self, scope: CompanyScope, booking_id: BookingId, change: EntryChange) -> WriteResult:
         with before_writing():
-            booking = await self._ledger.entry(booking_id)
+            catalogue = await self._source.catalogue(scope)
+            booking = await self._ledger.entry(catalogue, booking_id)
         if booking is None:
             return Refused(RefusalReason.NOT_FOUND)
-        await self._ledger.change(booking, change)
-        return Written((await self._read_back(booking_id),))
+        await self._ledger.change(catalogue, booking, change)
+        return Written((await self._read_back(catalogue, booking_id),))
 
     # --- reading back
 
     async def get(self, scope: CompanyScope, booking_id: BookingId) -> Booking | None:
-        return await self._ledger.entry(booking_id)
+        return await self._ledger.entry(await self._source.catalogue(scope), booking_id)
 
     async def find_by_marker(self, scope: CompanyScope, marker: str) -> Sequence[Booking]:
-        return await self._ledger.by_marker(marker)
+        return await self._ledger.by_marker(await self._source.catalogue(scope), marker)
 
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
         now = self._clock.now()
-        found = await self._ledger.of_client(client_id, now)
+        found = await self._ledger.of_client(await self._source.catalogue(scope), client_id, now)
         return sorted((b for b in found if b.end > now and b.status in ACTIVE_STATUSES), key=lambda b: b.start)
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
-        return await self._ledger.changed_since(cursor, self._clock.now())
+        return await self._ledger.changed_since(await self._source.catalogue(scope), cursor, self._clock.now())
 
     # --- connection
 
@@ -308,7 +311,7 @@ class OwnTimeCrm:
 
     async def _around(self, catalogue: Catalogue, plan: Plan) -> Sequence[Booking]:
         days = [moment.astimezone(catalogue.zone).date() for moment in (plan.start, plan.end)]
-        return await self._ledger.entries(*own_time.window(catalogue, min(days), max(days)))
+        return await self._ledger.entries(catalogue, *own_time.window(catalogue, min(days), max(days)))
 
     async def _came_second(self, catalogue: Catalogue, plan: Plan, mine: Sequence[BookingId]) -> bool:
         """Whether somebody else's record stands at our time: the vendor lets two in, and the other may be a person.
@@ -328,18 +331,18 @@ class OwnTimeCrm:
             for part in plan.parts
         )
 
-    async def _take_back(self, made: Sequence[BookingId]) -> None:
+    async def _take_back(self, catalogue: Catalogue, made: Sequence[BookingId]) -> None:
         for booking_id in made:
             try:
-                booking = await self._ledger.entry(booking_id)
+                booking = await self._ledger.entry(catalogue, booking_id)
                 if booking is not None:
-                    await self._ledger.remove(booking, late=False, reason="время занято")
+                    await self._ledger.remove(catalogue, booking, late=False, reason="время занято")
             except AppError as error:
                 log.error("half_a_visit_left", booking=booking_id, code=error.code)
                 raise OutcomeUnknown("a part of the visit could not be taken back") from error
 
-    async def _read_back(self, booking_id: BookingId) -> Booking:
-        found = await self._ledger.entry(booking_id)
+    async def _read_back(self, catalogue: Catalogue, booking_id: BookingId) -> Booking:
+        found = await self._ledger.entry(catalogue, booking_id)
         if found is None:
             raise OutcomeUnknown("what was just written cannot be read")
         return found

@@ -324,7 +324,7 @@ READ_FAULTS = [Mode.ERROR_500, Mode.HANG, Mode.DRIP, Mode.GARBAGE, Mode.HTML, Mo
 async def test_a_failing_crm_is_an_error_within_the_deadline(salon: Arranged, mode: Mode) -> None:
     await needs_booking(salon)
     quick = salon.vendor.build(salon.connection, replace(salon.tools, timings=Timings(1.0, 1.5, 0.05)))
-    await quick.staff(salon.scope)  # tokens are there, lists are known
+    await quick.find_clients(salon.scope, Phone("+79000000101"))  # tokens are there
     salon.sim.faults.add(mode, times=200, seconds=8)
     with pytest.raises(AppError) as failed:
         async with asyncio.timeout(12):
@@ -335,7 +335,7 @@ async def test_a_failing_crm_is_an_error_within_the_deadline(salon: Arranged, mo
 
 async def test_a_short_failure_of_a_read_is_not_noticed(salon: Arranged) -> None:
     await needs_booking(salon)
-    await salon.crm.staff(salon.scope)
+    await salon.crm.find_clients(salon.scope, Phone("+79000000101"))  # tokens are there
     salon.sim.faults.add(Mode.ERROR_500)
     assert await salon.crm.find_clients(salon.scope, Phone("+79000000101"))
     salon.sim.faults.add(Mode.TOO_MANY, seconds=1)
