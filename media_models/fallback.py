@@ -25,6 +25,7 @@ class FallbackRecognizer:
 
     def __init__(self, ladder: Ladder[Recognizer]) -> None:
         self._ladder = ladder
+        self.rungs = ladder.rungs
         self.name = ">".join(rung.name for rung in ladder.rungs)
 
     def open_stream(self, rate_hz: int, language: str = "ru", hints: Sequence[str] = ()) -> "FallbackTurn":
@@ -130,6 +131,7 @@ class FallbackSynthesizer:
         self.rate_hz = ladder.rungs[0].engine.rate_hz
         if any(rung.engine.rate_hz != self.rate_hz for rung in ladder.rungs):
             raise ValueError("the voices of one company need one rate")
+        self.rungs = ladder.rungs
         self.name = ">".join(rung.name for rung in ladder.rungs)
 
     async def synthesize(self, text: str, language: str = "ru") -> AsyncIterator[bytes]:
