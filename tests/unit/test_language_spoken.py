@@ -172,6 +172,20 @@ def test_never_fails_and_leaves_no_ascii_digit_behind(text: str) -> None:
         ("from 10:00 to 21:05", "from ten a.m. to nine oh five p.m."), ("10% off", "ten percent off"), ("the 3rd "
         "floor", "the third floor"),
         ("+7 900 000-02-12", "plus seven nine zero zero zero zero zero zero two one two"),
+        ("$45", "forty five dollars"), ("€1", "one euro"), ("1,500 ₽", "one thousand five hundred rubles"),
+        ("99.90 RUB", "ninety nine rubles ninety kopecks"), ("1 ruble", "one ruble"), ("10-15 min",
+        "ten to fifteen minutes"),
+        ("1.5 hours", "one and a half hours"), ("2.5 h", "two and a half hours"), ("1 h 30 min",
+        "one hour thirty minutes"),
+        ("0.25", "zero point two five"), ("5 cm", "five centimeters"), ("9 am", "nine a.m."), ("at 9:05 pm",
+        "at nine oh five p.m."),
+        ("December 4, 2026", "December fourth, twenty twenty six"), ("2026-12-05", "December fifth, twenty twenty six"),
+        ("since 2019", "since twenty nineteen"), ("Mon-Fri 10:00-21:00", "Monday to Friday ten a.m. to nine p.m."),
+        ("12 Garden St., Apt. 5", "twelve Garden Street, apartment five"), ("No. 7", "number seven"),
+        ("info@myata.ru", "info at myata dot ru"), ("**Sale** 20%", "Sale twenty percent"), ("Welcome! \U0001f60a",
+        "Welcome!"),
+        ("cut & color, e.g. 2 h", "cut and color, for example two hours"), ("[site](https://a.ru)", "site"),
+        ("in 21 days", "in twenty one days"), ("24/7", "twenty four seven"), ("6th floor", "sixth floor"),
     ],
 )  # fmt: skip
 def test_english_spoken_form(text: str, expected: str) -> None:
