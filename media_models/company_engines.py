@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from core.clock import Clock
 from core.errors import AppError, ConfigurationError
+from media_models.biased import BiasedRecognizer
 from media_models.choice import LOCAL, SpeechChoice
 from media_models.cloud.errors import NAMES
 from media_models.cloud.gate import Endpoint, Gate
@@ -101,6 +102,10 @@ class _Builder:
     rate_hz: int
 
     def recognizer(self, vendor: str) -> Recognizer:
+        """With the company's words put right by sound: only Google takes them as hints."""
+        return BiasedRecognizer(self._recognizer(vendor))
+
+    def _recognizer(self, vendor: str) -> Recognizer:
         key, gate = self._key(vendor), Gate(self.region)
         if vendor == "yandex":
             from media_models.adapters import yandex_stt

@@ -18,6 +18,7 @@ from media_models.cloud import errors
 from media_models.cloud.deadlines import Deadlines
 from media_models.cloud.gate import Gate
 from media_models.loudness import active_dbfs
+from media_models.pronunciation import Saying, marked
 from media_models.regions import ForeignTransfer
 from tests.simulators.elevenlabs.server import VOICE, ElevenLabs
 from tests.simulators.google_speech.auth import ServiceAccount
@@ -108,6 +109,13 @@ async def test_stress_marks_reach_only_who_reads_them(bench: Bench) -> None:
     await spoken(bench.voice(), "Ма́ртовский за́мок.")
     said = "М+артовский з+амок." if isinstance(bench.vendor, SpeechKitTts) else "Мартовский замок."
     assert "".join(bench.vendor.texts).strip() == said
+
+
+async def test_the_company_s_pronunciation_is_written_in_the_vendors_way(bench: Bench) -> None:
+    saying = Saying(("l@r",), ("lərʲ",), "лореа́ль")
+    await spoken(bench.voice(), f"Краска {marked('L’Oreal', saying)} в наличии.")
+    said = "лоре+аль" if isinstance(bench.vendor, SpeechKitTts) else "лореаль"
+    assert "".join(bench.vendor.texts).strip() == f"Краска {said} в наличии."
 
 
 async def test_punctuation_alone_is_not_asked_for(bench: Bench) -> None:

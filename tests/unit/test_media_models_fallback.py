@@ -22,6 +22,7 @@ from media_models.fallback import (
 )
 from media_models.ladder import EngineSwitch, Ladder, Rung, switches_of_call
 from media_models.ports import Transcript
+from media_models.pronunciation import Saying, marked, spelled_out
 from media_models.resume import CLAUSE_REACH, LEAST_CHARS_PER_S, resume_at
 
 
@@ -311,6 +312,21 @@ async def test_a_voice_without_times_goes_on_before_where_it_can_have_come() -> 
     (rest,) = local.texts
     assert TEXT.endswith(rest)
     assert len(TEXT) - len(rest) <= cloud.fails_at, "nothing is left out"
+
+
+async def test_a_mark_of_pronunciation_is_not_cut_in_two() -> None:
+    saying = Saying(("l@r",), ("lərʲ",), "лореа́ль")
+    text = f"Окрашивание {marked('L’Oreal', saying)} стоит две тысячи рублей, запишу вас на завтра на утро."
+    for fails_at in range(1, 70, 7):
+        cloud, local = Voice("cloud"), Voice("local")
+        cloud.fails_at = fails_at
+        await spoken(synthesizer(cloud, local), text)
+        assert "\ue000" not in local.texts[0]
+        assert spelled_out(text).endswith(local.texts[0])
+    cloud, local = Voice("cloud"), Voice("local")
+    cloud.fails_at = 0
+    await spoken(synthesizer(cloud, local), text)
+    assert local.texts == [text], "a voice that takes over from the start says the word as the company wants"
 
 
 async def test_a_voice_that_dies_before_its_first_sound_costs_nothing() -> None:
