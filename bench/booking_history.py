@@ -221,7 +221,8 @@ async def _trouble(world: World, rng: random.Random, verdict: Verdict) -> None:
     while True:
         await asyncio.sleep(rng.uniform(0.05, 0.5))
         mode = rng.choice(MODES)
-        match = world.salon.sim.booking_write if rng.random() < 0.6 else ".*"
+        # A lost answer to a token renewal loses a rotating key for good: only a person can mend that, no sweep.
+        match = world.salon.sim.booking_write if rng.random() < 0.6 else r"^(?!.*(oauth|token|/auth))"
         if mode is Mode.DOUBLE_COMMIT:
             match = world.salon.sim.booking_write
         world.salon.sim.faults.add(mode, match, seconds=rng.uniform(0.2, 2.0))

@@ -219,7 +219,7 @@ class OwnTimeCrm:
                 if made:
                     raise OutcomeUnknown("a part of the visit may not have been written") from error
                 raise
-        if await self._came_second(catalogue, draft.plan, made):
+        if await self._came_second(catalogue, draft.plan, made, marker):
             await self._take_back(catalogue, made)
             return Refused(RefusalReason.SLOT_TAKEN)
         return Written(tuple([await self._read_back(catalogue, booking_id) for booking_id in made]))
@@ -238,7 +238,7 @@ class OwnTimeCrm:
             if isinstance(judged, RefusalReason):
                 return Refused(judged)
         await self._ledger.change(catalogue, booking, EntryChange(part=plan.parts[0], marker=marker))
-        if await self._came_second(catalogue, plan, [booking_id]):
+        if await self._came_second(catalogue, plan, [booking_id], marker):
             old = PlannedPart(booking.staff_id, booking.service_ids, booking.start, booking.end, booking.price)
             await self._ledger.change(catalogue, booking, EntryChange(part=old, marker=booking.marker))
             return Refused(RefusalReason.SLOT_TAKEN)
@@ -313,11 +313,12 @@ class OwnTimeCrm:
         days = [moment.astimezone(catalogue.zone).date() for moment in (plan.start, plan.end)]
         return await self._ledger.entries(catalogue, *own_time.window(catalogue, min(days), max(days)))
 
-    async def _came_second(self, catalogue: Catalogue, plan: Plan, mine: Sequence[BookingId]) -> bool:
+    async def _came_second(self, catalogue: Catalogue, plan: Plan, mine: Sequence[BookingId], marker: str) -> bool:
         """Whether somebody else's record stands at our time: the vendor lets two in, and the other may be a person.
 
-        When it cannot be asked, the answer is no: the first look saw a free time, and the desk's lock keeps us from
-        ourselves.
+        A record that carries our marker and is none of those we were told of is our own write done twice (a proxy
+        that repeats): it is taken away. When the vendor cannot be asked, the answer is no: the first look saw a free
+        time, and the desk's lock keeps us from ourselves.
         """
         try:
             around = await self._around(catalogue, plan)
@@ -325,9 +326,14 @@ class OwnTimeCrm:
             log.warning("second_look_failed", code=error.code)
             return False
         others = [b for b in around if b.id not in mine and b.status in ACTIVE_STATUSES]
+        twice = [b for b in others if b.marker == marker]
+        if twice:
+            log.warning("written_twice", bookings=len(twice))
+            await self._take_back(catalogue, [b.id for b in twice])
         return any(
             b.staff_id == part.staff_id and b.start < part.end and part.start < b.end
             for b in others
+            if b.marker != marker
             for part in plan.parts
         )
 

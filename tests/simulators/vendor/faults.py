@@ -216,6 +216,8 @@ async def _answer(send: Send, head: Message, content: bytes, mode: Mode | None) 
         content = content[: max(1, len(content) // 2)] + b"\xff{"
     elif mode is Mode.HUGE:
         content += b" " * 10_000_000
+    if mode in (Mode.GARBAGE, Mode.HUGE, Mode.DRIP) and head["status"] in (204, 304):
+        head = {**head, "status": 200}  # an answer without a body cannot be spoilt
     headers = [(name, value) for name, value in head.get("headers", []) if name.lower() != b"content-length"]
     if mode is None or head["status"] == 204:
         await send({**head, "headers": [*headers, (b"content-length", str(len(content)).encode())]})
