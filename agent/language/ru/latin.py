@@ -46,7 +46,9 @@ _BRANDS = {
     "плейс", "line": "лайн", "time": "тайм", "like": "лайк", "free": "фри", "day": "дэй", "plus": "плюс", "pro": "про",
     "max-factor": "макс фактор", "id": "ай ди", "cv": "си ви", "it": "ай ти", "hr": "эйч ар", "ceo": "си и оу",
     "bluetooth": "блютуз", "check-up": "чек ап", "check": "чек", "express-manicure": "экспресс маникюр",
-    "mini": "мини", "midi": "миди", "maxi": "макси", "classic": "классик", "professional": "профешнл",
+    "mini": "мини", "midi": "миди", "maxi": "макси", "classic": "классик", "airpods": "эйрподс",
+    "yclients": "вай клиентс", "hello": "хеллоу",
+    "professionals": "профешнлс", "dr": "доктор", "professional": "профешнл",
     "professionnel": "профессьонель", "de": "де", "la": "ля", "le": "лё",
 }  # fmt: skip
 _LETTERS = {

@@ -16,6 +16,7 @@ from agent.language.ru.spoken_clean import (
     say_weekdays,
     without_links,
     without_markup,
+    without_twins,
 )
 from agent.language.ru.spoken_codes import digit_group, say_codes, say_phones, say_places, say_romans
 from agent.language.ru.spoken_numbers import say_amounts, say_ordinals
@@ -34,7 +35,7 @@ _HOUR = re.compile(r"\b([Оо])дин час (?=\S+(?: \S+)? минут)")
 def to_speech(text: str, stress: StressHook | None = None) -> str:
     """The words to speak. `stress`, where an engine takes hints, is applied to the result."""
     full_stop = text.rstrip().endswith(".") and len(text.split()) >= _SENTENCE_WORDS
-    text = say_addresses(without_links(text))
+    text = say_addresses(without_links(without_twins(text)))
     text = without_markup(text)
     text = say_phones(text)
     text = point_dates(text)

@@ -37,6 +37,10 @@ _MONTH_FORMS = {
     "дек": "декабр",
 }  # fmt: skip
 _IN_MONTH = re.compile(rf"\b([Вв]|[Сс]|[Дд]о)\s+({'|'.join(_SHORT_MONTHS)})\b\.?", re.IGNORECASE)
+_HYPHEN_CLOCK = re.compile(
+    r"(?<![\w.,:-])((?:[ВвСсКк]о?|[Дд]о|[Пп]осле|[Оо]коло|[Нн]а)\s+)([01]?\d|2[0-3])-(00|15|30|45)(?![\d-])"
+)
+"""«в 9-00», as it is written by hand."""
 _MONTH_YEAR = re.compile(
     r"\b((?:январ|феврал|апрел|июн|июл|сентябр|октябр|ноябр|декабр)[ьяе]|март[ае]?|август[ае]?|ма[йяе])\s+"
     r"((?:19|20)\d{2})(?!\d|\s*(?:г\b|год|₽|руб))",
@@ -177,6 +181,7 @@ def _say_year(match: re.Match[str]) -> str:
 
 
 def say_times(text: str) -> str:
+    text = _HYPHEN_CLOCK.sub(lambda m: f"{m[1]}{m[2]}:{m[3]}", text)
     text = re.sub(r"(?<=\d[.:]\d\d)\s*[-–—]\s*(?=\d{1,2}[.:]\d\d)", "-", text)
     text = re.sub(r"(?<![\d.,:])([01]?\d|2[0-3])\.([0-5]\d)-([01]?\d|2[0-4])\.([0-5]\d)(?![\d.])", r"\1:\2-\3:\4", text)
     text = _CLOCK_RANGE.sub(

@@ -30,6 +30,17 @@ def without_links(text: str) -> str:
     return _LINK.sub(r"\1", text)
 
 
+_TWINS = str.maketrans("acekoxyABCEHKMOPTX", "асекохуАВСЕНКМОРТХ")
+_TWIN = re.compile(r"(?<![A-Za-z\d'’.@/-])[acekoyABCKO](?=\s+(?:[а-яё]|\d))")
+_ROMAN_TWIN = re.compile(r"\b(?=[ХIVX]*[IVX])(?=[IVX]*Х)[ХIVX]{2,}\b")
+
+
+def without_twins(text: str) -> str:
+    """Latin letters that stand for Russian ones, and the other way round: «c 10», «ХХI»."""
+    text = _TWIN.sub(lambda match: match[0].translate(_TWINS), text)
+    return _ROMAN_TWIN.sub(lambda match: match[0].replace("Х", "X"), text)
+
+
 def without_markup(text: str) -> str:
     """Plain text: markdown, emoji and characters of no sound are gone; line ends are ends of sentences."""
     for pattern, kept in _MARKDOWN:
@@ -121,7 +132,12 @@ _ABBREVIATIONS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     "телефон "),
     (r"\b[Тт]ел\.", "телефон"), (r"\bдоб\.\s*(?=\d)", "добавочный "), (r"\b[Тт]\.\s?е\.", "то есть"),
     (r"\bт\.\s?д\.", "так далее"), (r"\bт\.\s?п\.", "тому подобное"), (r"\b[Тт]\.\s?к\.", "так как"),
-    (r"\bт\.\s?ч\.", "том числе"), (r"\bи др\.(?=\W|$)", "и другие"), (r"\bпр\.(?=\W|$)", "прочее"),
+    (r"\bт\.\s?ч\.", "том числе"), (r"\bи др\.(?=\W|$)", "и другие"), (r"\bпр\.\s+(?=[А-ЯЁ])", "проспект "),
+    (r"\bи пр\.(?=\W|$)", "и прочее"), (r"\bвых\.", "выходной"),
+    (r"\bв нед\.", "в неделю"), (r"\bв мес\.", "в месяц"), (r"(?<=\d)к(?=\d)", " корпус "),
+    (r"(?<![\d/])1/2 часа", "полчаса"), (r"(?<![\d/])1/3(?= (?:длины|цены|стоимости|суммы))", "треть"),
+    (r"(?<![\d/])2/3(?= (?:длины|цены|стоимости|суммы))", "две трети"), (r"(?<=[а-яё])/(?=\d)", " или "),
+    (r"(?<=\d)\s*\+\s*(?=\d)", " плюс "),
     (r"\bим\.\s+", "имени "), (r"\bсм\.\s+(?=[а-яё])", "смотрите "), (r"\bнапр\.(?=\W|$)", "например"),
     (r"\bмакс\.\s*(?=\d)", "максимум "), (r"\bмин\.\s*(?=\d)", "минимум "), (r"\bок\.\s*(?=\d)", "около "),
     (r"\b(?:прим|приб?л)\.\s*(?=\d)", "примерно "), (r"\bруб\./", "руб/"), (r"\bч\./", "ч/"),
@@ -216,12 +232,21 @@ def say_weekdays(text: str) -> str:
     text = _DAY_FROM_TO.sub(
         lambda m: _like(m[1], f"{_from(m[2])} {m[3]} {_weekday(m[4], _CASE_OF_END[m[3].lower()])}"), text
     )
-    return _ONE_DAY.sub(_say_day, text)
+    form, end = 0, -1
+
+    def say(match: re.Match[str]) -> str:
+        nonlocal form, end
+        before = (match[1] or "").lower()
+        goes_on = before in ("", "и", "или") and match.string[end : match.start()].strip() in ("", ",") and end > 0
+        form, end = form if goes_on else _DAY_CASES.get(before, 0), match.end()
+        return _say_day(match, form)
+
+    return _ONE_DAY.sub(say, text)
 
 
-def _say_day(match: re.Match[str]) -> str:
+def _say_day(match: re.Match[str], form: int) -> str:
     before, day, _point = match.groups()
-    words = _weekday(day, _DAY_CASES.get((before or "").lower(), 0))
+    words = _weekday(day, form)
     if before and before.lower() in ("в", "с") and words.startswith(("вт",)):
         before += "о"
     return f"{before} {words}" if before else _like(day, words)

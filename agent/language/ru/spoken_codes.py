@@ -61,13 +61,13 @@ def _roman(numeral: str) -> int:
 # --- codes and telephone numbers ---------------------------------------------------------------------------------
 
 _CODE = re.compile(r"\b([A-ZА-ЯЁ]{1,3})-?(\d{3,})\b")
-_DIMENSION = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d)?)([DXKА-ЯЁ])(?![A-Za-zА-Яа-яёЁ])")
+_DIMENSION = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d)?)-?([DXKА-ЯЁ])(?![A-Za-zА-Яа-яёЁ])")
 _LETTER_NUMBER = re.compile(r"(?<![\w-])([A-ZА-ЯЁ])-?(\d{1,2})(?![\w])")
 _PHONE = re.compile(r"(?<![\d.])(?:(\+?7|8)[\s\-(]*)?\(?(\d{3})\)?[\s\-]*(\d{3})[\s\-]*(\d{2})[\s\-]*(\d{2})(?!\d)")
 _OTHER_PHONE = re.compile(r"\+(\d[\d\s\-()]{6,17}\d)")
 _LOCAL_PHONE = re.compile(r"(?<![\d-])(\d{2,3})-(\d{2})-(\d{2})(?![\d-])")
 _DIGIT_CODE = re.compile(
-    r"\b((?:код|кода|коду|кодом|пин|артикул|заказ[а-я]*|домофон|договор[а-я]*)\s+)(\d{4,})\b", re.IGNORECASE
+    r"\b((?:код|кода|коду|кодом|пин|артикул|заказ[а-я]*|домофон|договор[а-я]*)\s*:?\s+)(\d{4,})\b", re.IGNORECASE
 )
 
 
@@ -100,7 +100,7 @@ def say_codes(text: str) -> str:
 
 _PLACES = "этаж|корпус|кабинет|подъезд|зал|филиал|класс"
 _PLACE = re.compile(
-    rf"(?:\b([А-Яа-яЁё]+)\s+)?(?<![\d.,–-])(\d{{1,3}})\s+({_PLACES})(е|у|а|ом)?(?![А-Яа-яЁё])", re.IGNORECASE
+    rf"(?:\b([А-Яа-яЁё]+)\s+)?(?<![\d.,–-])(\d{{1,3}})\s+({_PLACES})(е|у|а|ом)?(?![А-Яа-яЁё]|\s+\d)", re.IGNORECASE
 )
 _PLACE_RANGE = re.compile(rf"\b([Сс]о?)\s+(\d{{1,3}})\s+(по|до)\s+(\d{{1,3}})\s+({_PLACES})(а?)(?![А-Яа-яЁё])")
 _PLACE_CASES = {"е": Case.PREPOSITIONAL, "у": Case.DATIVE, "ом": Case.INSTRUMENTAL, "а": Case.GENITIVE}

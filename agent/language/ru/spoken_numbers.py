@@ -38,7 +38,7 @@ _FEMININE_ONE = frozenset(
 _NOT_COUNTED = frozenset(
     wordlist(
         "или если они при вместе ли бы мы вы эти наши ваши чтобы почти три для на за да когда тогда сегодня завтра "
-        "утра "
+        "утра равно плюс "
         "дня вечера ночи мая раза часа весна она два надо вообще только либо до около после чем нужно можно "
         "будет но он это то мин минут"
     )
@@ -57,7 +57,7 @@ def say_amounts(text: str) -> str:
 
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})((?:[ '\u202f]\d{3})+)(?![\d])")
 _SHORT_THOUSANDS = re.compile(
-    r"(?<![\d.,])(\d{1,3})(?:[.,](\d{1,3}))?\s*(тыс|млн|к|k)(?![А-Яа-яёA-Za-z])"
+    r"(?<![\d.,])(\d{1,3})(?:[.,](\d{1,3}))?\s*(тыс|млн|к|k)(?![А-Яа-яёA-Za-z\d])"
     r"(?:\.(?=\s*(?:[а-яё₽,;]|р\b|руб|$)))?(?!\s*[=:])"
 )
 _SCALES = {"тыс": 1_000, "к": 1_000, "k": 1_000, "млн": 1_000_000}
@@ -101,7 +101,7 @@ _AMOUNT = re.compile(
 )  # fmt: skip
 
 
-_AWAY = re.compile(r"\s*(?:от|ходьбы|пешком|езды)\b")
+_AWAY = re.compile(r"\s*(?:от|ходьбы|пешком|езды|случаев)\b")
 """«в 5 мин. от метро»."""
 
 
@@ -124,6 +124,13 @@ class _Amounts:
         else:
             case = self._case_before(match, word)
             case = FORM_CASES.get(named, case)
+            if (
+                case is Case.NOMINATIVE
+                and _ends_in_one(int(number))
+                and named == UNITS[unit][0][1]
+                and not (fraction or upper)
+            ):
+                case = Case.GENITIVE  # «21 года»
             case = Case.ACCUSATIVE if named in ACCUSATIVE_FEMININE else case
             spoken = _with_unit(unit, number, fraction, upper, upper_fraction, case, (word or "").lower() == "по")
         self._end, self._case = match.end(), case
