@@ -17,6 +17,7 @@ from crm.model import Task, TaskKind
 from crm.ports import Crm, SalonBook
 from media_models.lexicon_store import LexiconStore
 from voice.completeness import UnderstoodCompleteness
+from voice.end_of_turn.model import EndOfTurnModel
 from voice.ports import CallInfo, CallSummary, CompanyLine
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class SalonCallDesk:
         self._recording = recording
         self._words = words
         self._known: dict[CompanyId, _Known] = {}
+        self._endings = EndOfTurnModel.load()
 
     async def line_for(self, info: CallInfo) -> CompanyLine | None:
         company = await self._companies.by_number(info.called)
@@ -109,7 +111,9 @@ class SalonCallDesk:
             scope=scope,
             language=company.language,
             hints=(*(service.name for service in services), *(member.name for member in staff)),
-            completeness=UnderstoodCompleteness(self._understander, lexicon, profile.timezone, self._clock),
+            completeness=UnderstoodCompleteness(
+                self._understander, lexicon, profile.timezone, self._clock, self._endings
+            ),
             fallback_number=profile.transfer_to.e164 if profile.transfer_to else "",
             pronounce=(await self._words.lexicon(scope)).mark if self._words else None,
         )

@@ -173,10 +173,10 @@ WAIT_SHORTEST_MS = 200
 WAIT_LONGEST_MS = 1500
 """A pause that the words do not explain is not waited out longer than this."""
 
-WAIT_AT_EVEN_ODDS_MS = 700.0
+WAIT_AT_EVEN_ODDS_MS = 550.0
 """Silence that ends a turn of which it is even whether it is over (Russian; bench.end_of_turn)."""
 
-WAIT_PER_LOGIT_MS = 160.0
+WAIT_PER_LOGIT_MS = 320.0
 """Less silence for each unit of log odds that it is over."""
 
 LLM_HEDGE_S = 0.8

@@ -118,7 +118,8 @@ class TurnPolicy:
 
     def _silence_needed(self, turn: OpenTurn) -> int:
         if turn.wait_ms is None:
-            turn.wait_ms = self._wait_for(Said(turn.text, turn.confidence, self.expect, turn.prosody, turn.pauses, turn.voiced_ms))
+            said = Said(turn.text, turn.confidence, self.expect, turn.prosody, turn.pauses, turn.voiced_ms)
+            turn.wait_ms = self._wait_for(said)
         return turn.wait_ms
 
     def _while_quiet(self, speech: bool, end_ms: int, proven_ms: int) -> Signal:

@@ -23,6 +23,7 @@ from tests.simulators.memory_crm import memory_salon
 from tests.simulators.voice_fakes import FakeDesk, a_line
 from tests.simulators.voice_leg import PcmLeg
 from voice.completeness import UnderstoodCompleteness
+from voice.end_of_turn.model import EndOfTurnModel
 from voice.ports import CompanyLine
 from voice.service import ConversationHandler
 
@@ -66,7 +67,8 @@ async def test_a_haircut_is_booked_by_voice(stage: Stage) -> None:
     base = a_line()
     services, staff = await salon.services(base.scope), await salon.staff(base.scope)
     lexicon = Lexicon(tuple(services), tuple(staff))
-    line = CompanyLine(base.scope, "ru", (), UnderstoodCompleteness(understander, lexicon, "Europe/Moscow", clock))
+    completeness = UnderstoodCompleteness(understander, lexicon, "Europe/Moscow", clock, EndOfTurnModel.load())
+    line = CompanyLine(base.scope, "ru", (), completeness)
     desk = FakeDesk(line)
     before = set(salon.bookings)
     clips = {expect: await stage.clip(text) for expect, text in LINES.items()}

@@ -14,7 +14,7 @@ from agent.model import Expect
 from core.errors import ConfigurationError
 from voice import timings
 from voice.end_of_turn.prosody import Prosody
-from voice.end_of_turn.wording import FILLERS, HANGING, WordEnds, Wording
+from voice.end_of_turn.wording import FILLERS, NEVER_LAST, WordEnds, Wording
 from voice.ports import Said
 
 SHIPPED = Path(__file__).parent / "russian.json"
@@ -41,7 +41,6 @@ def features_of(said: Said, wording: Wording, ends: WordEnds) -> dict[str, float
         "doubtful_breaks_off": float(not wording.complete) * doubt,
         "definite": float(wording.definite),
         "facts": float(min(3, wording.facts)),
-        "hanging": float(last in HANGING),
         "filler": float(last in FILLERS),
         "some_digits": float(0 < wording.digits < 10),
         "hesitated": float(min(3, said.pauses)),
@@ -98,7 +97,12 @@ class EndOfTurnModel:
         return sum(weights.get(name, 0.0) * value for name, value in features_of(said, wording, self.ends).items())
 
     def wait_ms(self, said: Said, wording: Wording) -> int:
-        return wait_for(self.logit(said, wording))
+        wait_ms = wait_for(self.logit(said, wording))
+        if wording.words[-1:] and wording.words[-1] in NEVER_LAST and said.confidence >= timings.DOUBTFUL_CONFIDENCE:
+            return max(wait_ms, timings.END_OF_TURN_MS[said.expect] + timings.UNFINISHED_EXTRA_MS)
+        # A number that looks whole may hold a digit that was heard twice; a bare yes has no such doubt.
+        certain = wording.definite and said.expect is not Expect.PHONE
+        return min(wait_ms, timings.DEFINITE_MS) if certain else wait_ms
 
 
 def wait_for(

@@ -9,15 +9,11 @@ from agent.model import Expect
 from agent.understanding import Intent, Understood
 
 FILLERS = frozenset(wordlist("э ээ эээ эм ммм мм м ну значит вот так типа короче сейчас щас секунду минутку"))
-HANGING = frozenset(
-    wordlist(
-        """
-        в во на к ко с со у о об от до для из за по под над при про через перед около после без между кроме насчет не ни
-        и а но или либо что чтобы если когда где как который которая это то мой моя мою моего наш ваш вашему вашей
-        """
-    )
+
+NEVER_LAST = frozenset(
+    wordlist("в во на к ко с со у о об от до для из за по под при про через перед после и но или либо что чтобы если")
 )
-"""Prepositions, conjunctions and pronouns with which no phrase ends."""
+"""Prepositions and conjunctions: no phrase ends with one."""
 
 
 @dataclass(frozen=True, slots=True)
