@@ -27,6 +27,7 @@ class GoogleTts:
         self.port = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._stopped = asyncio.Event()
 
     async def __aenter__(self) -> "GoogleTts":
         await self.start()
@@ -36,11 +37,13 @@ class GoogleTts:
         await self.stop()
 
     async def start(self) -> None:
+        self._stopped.clear()
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         if self._server is not None:
+            self._stopped.set()
             self._server.close()
             for writer in list(self._connections):
                 writer.transport.abort()
@@ -77,7 +80,8 @@ class GoogleTts:
         self.calls.append(call)
         striking = len(self.calls) > self.fail_from
         if self.fault is Fault.HANG_BEFORE or (striking and self.fault is Fault.HANG_AFTER):
-            await asyncio.sleep(30)
+            await self._stopped.wait()
+            return None
         if striking and self.fault is Fault.RESET:
             writer.transport.abort()
             return None
