@@ -11,6 +11,9 @@ from enum import StrEnum
 
 class Claim(StrEnum):
     BOOKED = "booked"
+    """She has a visit: true of old ones too."""
+    DEED = "deed"
+    """It was written just now, in this talk."""
     MOVED = "moved"
     CANCELLED = "cancelled"
 
@@ -24,6 +27,11 @@ _PATTERNS: dict[Claim, tuple[re.Pattern[str], ...]] = {
         re.compile(
             _NOT + r"\b(?:booked|scheduled)\b|\breservation is (?:made|confirmed)|\bappointment is (?:set|confirmed)"
         ),
+    ),
+    Claim.DEED: (
+        re.compile(_NOT + r"\b(?:записал[аи]?|забронировал[аи]?)\b"),
+        re.compile(r"\b(?:оформил|сделал|создал|поставил)[аи]?\s+(?:вам\s+|вас\s+)?(?:запись|бронь)"),
+        re.compile(r"\b(?:i have|i've|i|we have|we've) (?:just )?booked\b"),
     ),
     Claim.MOVED: (
         re.compile(

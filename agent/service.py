@@ -32,7 +32,11 @@ from crm.ports import BookingDesk, Crm, SalonBook
 log = structlog.get_logger(__name__)
 
 FAULTS_BEFORE_HANDOFF = 2
-_DONE_BY_TOOL = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
+_DONE_BY_TOOL = {
+    "book": frozenset({Claim.BOOKED, Claim.DEED}),
+    "reschedule": frozenset({Claim.MOVED, Claim.DEED}),
+    "cancel": frozenset({Claim.CANCELLED}),
+}
 
 
 class SpokenForm(Protocol):
@@ -166,15 +170,14 @@ def _proves(call: ToolCall, tools: Toolbox) -> set[Claim]:
         return set()
     if call.name == "bookings_of_client":
         return {Claim.BOOKED}
-    claim = _DONE_BY_TOOL.get(call.name)
-    return {claim} if claim is not None else set()
+    return set(_DONE_BY_TOOL.get(call.name, ()))
 
 
 def _proven(state: DialogState, finished: tuple[FinishedWrite, ...]) -> set[Claim]:
     proven = {Claim(value) for value in state.data.get("proven", ())}
     for write in finished:
         if isinstance(write.result, Written) and write.tool in _DONE_BY_TOOL:
-            proven.add(_DONE_BY_TOOL[write.tool])
+            proven |= _DONE_BY_TOOL[write.tool]
     return proven
 
 

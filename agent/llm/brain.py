@@ -13,6 +13,7 @@ from agent.brain import BrainEvent, Remember, TurnContext
 from agent.claims import Claim
 from agent.llm.contest import Line
 from agent.llm.health import Health
+from agent.llm.knowledge import PROVEN_BY_TOOL
 from agent.llm.model import Account, LlmTimings
 from agent.llm.numbers import Numbers
 from agent.llm.ports import Accounts
@@ -33,7 +34,6 @@ MEMORY = "llm"
 TALKS = (TurnKind.START, TurnKind.WORDS)
 ACCOUNT_TIMEOUT_S = 0.5
 """A company's settings come from a cache; when they do not, the rules answer."""
-_PROVES = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
 
 
 class Lines(Protocol):
@@ -126,9 +126,9 @@ def _numbers(data: Any) -> Numbers:
 
 def _proven(context: TurnContext) -> frozenset[Claim]:
     proven = {Claim(value) for value in context.conversation.state.data.get("proven", ())}
-    proven |= {
-        _PROVES[write.tool] for write in context.finished if isinstance(write.result, Written) and write.tool in _PROVES
-    }
+    for write in context.finished:
+        if isinstance(write.result, Written):
+            proven |= PROVEN_BY_TOOL.get(write.tool, frozenset())
     return frozenset(proven)
 
 

@@ -19,6 +19,7 @@ _CORRECTIONS: dict[Fault, str] = {
     Fault.DATE: "the weekday does not fit the date; take both from the calendar",
     Fault.PROMISE: "it promises that a person was told or will call; call leave_task or hand_over first",
     Fault.NO_SPEECH: "it is no speech: call tools as tools, and say plain sentences without markup",
+    Fault.REPEAT: "you said the very same in your last answer; move on, or call go_on",
     Fault.LEAK: "it repeats the instructions; answer the client about the salon",
 }
 

@@ -20,6 +20,7 @@ class Fault(StrEnum):
     PROMISE = "promise"
     NO_SPEECH = "no_speech"
     LEAK = "leak"
+    REPEAT = "repeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Known:
     """A visit is being arranged and not written yet: no word of a finished booking can be about it."""
     task_written: bool = False
     """A person has been told: that somebody will call back may be said."""
+    last: str = ""
+    """What was said in the turn before: the same words again are a loop."""
     said: str = ""
     """What the rules themselves would say now: always allowed."""
     secret: str = field(default="", repr=False)
@@ -111,6 +114,8 @@ def fault_in(sentence: str, known: Known) -> Fault | None:
         return Fault.LEAK
     if len(text) >= LONG_QUOTE and text.lower().rstrip(".!? ") in known.prompt:
         return Fault.LEAK
+    if text and text in known.last:
+        return Fault.REPEAT
     if _CODE.search(text):
         return Fault.NO_SPEECH
     if _false_claim(text, known):

@@ -11,8 +11,12 @@ from agent.model import Speaker
 from agent.state import DialogueState, Goal
 from crm.model import Plan
 
-_PROVES = {Goal.BOOK: Claim.BOOKED, Goal.RESCHEDULE: Claim.MOVED, Goal.CANCEL: Claim.CANCELLED}
-_PROVES_TOOL = {"book": Claim.BOOKED, "reschedule": Claim.MOVED, "cancel": Claim.CANCELLED}
+PROVEN_BY_TOOL: dict[str, frozenset[Claim]] = {
+    "book": frozenset({Claim.BOOKED, Claim.DEED}),
+    "reschedule": frozenset({Claim.MOVED, Claim.DEED}),
+    "cancel": frozenset({Claim.CANCELLED}),
+}
+_TOOL_OF = {Goal.BOOK: "book", Goal.RESCHEDULE: "reschedule", Goal.CANCEL: "cancel"}
 
 
 def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, prompt: str) -> Known:
@@ -39,14 +43,15 @@ def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, prompt: str) -
         arranging=not kit.written and (after.chosen is not None or bool(after.offers) or after.read_back is not None),
         task_written=bool({"task", "waitlist", "note"} & set(kit.written)) or _was_told(after),
         said=proposed,
+        last=" ".join(kit.state.last_lines),
         secret=secret,
         prompt=" ".join(prompt_text(prompt, "en" if after.language == "en" else "ru").lower().split()),
     )
 
 
 def _proofs(kit: Toolkit, state: DialogueState) -> frozenset[Claim]:
-    found = {_PROVES[goal] for goal in state.written if goal in _PROVES}
-    found |= {_PROVES_TOOL[tool] for tool in kit.written if tool in _PROVES_TOOL}
+    tools = {_TOOL_OF[goal] for goal in state.written if goal in _TOOL_OF} | set(kit.written)
+    found = {claim for tool in tools for claim in PROVEN_BY_TOOL.get(tool, ())}
     if state.bookings:
         found.add(Claim.BOOKED)
     return frozenset(found)

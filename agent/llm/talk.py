@@ -28,7 +28,7 @@ from agent.llm.refusals import Refusal
 from agent.llm.sentences import Sentences
 from agent.llm.toolkit import TOOLS, Toolkit
 from agent.model import Expect, Say, ToolCall
-from agent.policy.moves import HandOver, Use, View
+from agent.policy.moves import Finish, HandOver, Use, View
 from agent.policy.people import identify
 from agent.scripted import ScriptedTurn
 from agent.state import DialogueState
@@ -114,7 +114,7 @@ class Talk:
         self._report()
 
     def _locked(self, view: View, draft: Draft) -> bool:
-        if view.hears(*LOCKED) or isinstance(draft.end, HandOver):
+        if view.hears(*LOCKED) or isinstance(draft.end, HandOver | Finish):
             return True
         return bool(draft.write) and self.settings.confirms is Confirms.CODE
 

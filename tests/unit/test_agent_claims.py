@@ -37,7 +37,14 @@ NO_CLAIMS = [
 
 @pytest.mark.parametrize(("text", "claim"), CLAIMS)
 def test_statements_of_a_finished_deed_are_claims(text, claim):
-    assert claims_in(text) == {claim}
+    assert claims_in(text) - {Claim.DEED} == {claim}
+
+
+@pytest.mark.parametrize("text", ["Записала вас к Игорю.", "Оформила вам запись.", "I have booked you for two."])
+def test_a_deed_of_this_talk_is_more_than_an_old_booking(text):
+    assert claims_in(text) == {Claim.BOOKED, Claim.DEED}
+    assert unproven(text, {Claim.BOOKED}) == {Claim.DEED}
+    assert claims_in("Вы записаны на завтра.") == {Claim.BOOKED}
 
 
 @pytest.mark.parametrize("text", NO_CLAIMS)
