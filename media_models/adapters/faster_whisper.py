@@ -19,6 +19,8 @@ from media_models.recogniser_client import RecogniserClient, RemoteStream
 from media_models.recogniser_worker.wire import WorkerOptions
 
 RATES_HZ = (8_000, 16_000, 24_000, 48_000)
+MOST_HINTS = 100
+"""More than a prompt takes anyway."""
 
 
 class FasterWhisperRecognizer:
@@ -45,7 +47,8 @@ class FasterWhisperRecognizer:
     def open_stream(self, rate_hz: int, language: str = "ru", hints: Sequence[str] = ()) -> "WhisperStream":
         if rate_hz not in RATES_HZ:
             raise ConfigurationError(f"rate_hz {rate_hz} is not served: give 8000, 16000, 24000 or 48000")
-        return WhisperStream(self.client, self.client.open(rate_hz, language, tuple(hints)))
+        told = tuple(hints[:MOST_HINTS]) if self.profile.use_hints else ()
+        return WhisperStream(self.client, self.client.open(rate_hz, language, told))
 
     async def warm_up(self) -> None:
         await self.client.start()

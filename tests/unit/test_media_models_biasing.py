@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media_models.biased import BiasedRecognizer
+from media_models.biased import BiasedRecognizer, BiasedStream
 from media_models.biasing import RussianWords, Vocabulary, corrected
 from media_models.phonetics_ru import distance
 from media_models.ports import RecognizerStream, Transcript
@@ -157,7 +157,9 @@ class Saying:
 
 async def heard(transcript: Transcript, language: str = "ru", hints: Sequence[str] = HINTS) -> Transcript:
     stream = BiasedRecognizer(Saying(transcript)).open_stream(8000, language, hints)  # type: ignore[arg-type]
-    return await asyncio.wait_for(stream.partial(), 30)
+    if isinstance(stream, BiasedStream):
+        await asyncio.wait_for(asyncio.shield(stream.vocabulary), 30)
+    return await stream.partial()
 
 
 @pytest.mark.parametrize(
@@ -182,3 +184,12 @@ async def test_other_languages_and_companies_without_words_pass() -> None:
     said = Transcript("на мани кюр", 2)
     assert await heard(said, "en") == said
     assert await heard(said, "ru", ()) == said
+
+
+async def test_a_vocabulary_that_is_not_there_yet_or_never_holds_nothing_up() -> None:
+    said = Transcript("на мани кюр", 11)
+    saying: RecognizerStream = Saying(said)  # type: ignore[assignment]
+    missing: asyncio.Future[Vocabulary] = asyncio.get_running_loop().create_future()
+    assert await BiasedStream(saying, missing).final() == said
+    missing.set_exception(RuntimeError("no dictionary"))
+    assert await BiasedStream(saying, missing).final() == said
