@@ -46,6 +46,7 @@ test-packages:
 
 lock: | $(BIN)/uv ## recompute the hash-locked requirements
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/base.in -o requirements/base.txt
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/base.txt requirements/cloud-speech.in -o requirements/cloud-speech.txt
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/base.txt requirements/dev.in -o requirements/dev.txt
 
 # --- checks ----------------------------------------------------------------------------------------------------

@@ -17,7 +17,10 @@ from media_models.regions import check_host, is_this_machine
 if TYPE_CHECKING:
     from grpc.aio import Channel
 
-INSTALL_GRPC = "установите поддержку облачной речи: pip install 'ai-admin[cloud-speech]'"
+INSTALL_GRPC = (
+    "установите поддержку облачной речи: pip install 'ai-admin[cloud-speech]', а из исходников pip install "
+    "--require-hashes -r requirements/cloud-speech.txt"
+)
 LARGEST_MESSAGE = 4_000_000
 _GRPC_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.enable_http_proxy", 0),
