@@ -77,6 +77,17 @@ def before_writing() -> Iterator[None]:
         raise Unavailable(error.message, **facts) from error
 
 
+@contextlib.contextmanager
+def after_writing() -> Iterator[None]:
+    """Around what comes after a write: "nothing was sent" of a later question says nothing about the write."""
+    try:
+        yield
+    except OutcomeUnknown:
+        raise
+    except AppError as error:
+        raise OutcomeUnknown("written, but the CRM did not answer the next question", error=error.code) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
@@ -119,10 +130,12 @@ class VendorProfile:
     """Who shares the limit by the vendor's rule: the address, the portal, the key."""
     limits: Sequence[Limit]
     headers: Mapping[str, str] = field(default_factory=dict)
-    parallel: int = 6
+    parallel: int = 4
     """Requests at once for one company, so that a crowd of one salon does not fill the vendor's limit."""
     is_later: Callable[[Reply], float | None] = lambda reply: None
     """For answers beside 429 that mean "not done, ask again": the pause in seconds (Bitrix24: 503 QUERY_LIMIT)."""
+    is_final: Callable[[Reply], bool] = lambda reply: False
+    """For 429 and 5xx that are a definite no, to be read by the adapter like a 4xx (Bitrix24: 503 OVERLOAD_LIMIT)."""
 
 
 Observe = Callable[[str, str, str, float], None]
@@ -247,6 +260,9 @@ class VendorHttp:
         except BaseException:
             self.breaker.left_unused()
             raise
+        if self.profile.is_final(reply):
+            self.breaker.succeeded()
+            return None, reply
         pause_s = self.profile.is_later(reply)
         if reply.status == 429 or pause_s is not None:
             self.breaker.succeeded()  # it answers, it is only full

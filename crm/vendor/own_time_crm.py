@@ -42,7 +42,7 @@ from crm.model import (
 )
 from crm.vendor import own_time
 from crm.vendor.adapter import CatalogueSource, ChangeHint, Probe
-from crm.vendor.http import OutcomeUnknown, before_writing
+from crm.vendor.http import OutcomeUnknown, after_writing, before_writing
 
 log = structlog.get_logger(__name__)
 
@@ -240,7 +240,8 @@ class OwnTimeCrm:
         await self._ledger.change(catalogue, booking, EntryChange(part=plan.parts[0], marker=marker))
         if await self._came_second(catalogue, plan, [booking_id], marker):
             old = PlannedPart(booking.staff_id, booking.service_ids, booking.start, booking.end, booking.price)
-            await self._ledger.change(catalogue, booking, EntryChange(part=old, marker=booking.marker))
+            with after_writing():
+                await self._ledger.change(catalogue, booking, EntryChange(part=old, marker=booking.marker))
             return Refused(RefusalReason.SLOT_TAKEN)
         return Written((await self._read_back(catalogue, booking_id),))
 
@@ -348,7 +349,8 @@ class OwnTimeCrm:
                 raise OutcomeUnknown("a part of the visit could not be taken back") from error
 
     async def _read_back(self, catalogue: Catalogue, booking_id: BookingId) -> Booking:
-        found = await self._ledger.entry(catalogue, booking_id)
+        with after_writing():
+            found = await self._ledger.entry(catalogue, booking_id)
         if found is None:
             raise OutcomeUnknown("what was just written cannot be read")
         return found

@@ -40,7 +40,7 @@ from crm.model import (
 from crm.slots import validate_query
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.chain import chained
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, before_writing
+from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, after_writing, before_writing
 from crm.vendor.markers import labelled
 from crm.vendor.parsing import Record, records, same_phone
 
@@ -399,7 +399,8 @@ class YclientsCrm:
         return booking(Record(raw, "record"), zone, self._lists.currency)
 
     async def _read_back(self, scope: CompanyScope, record_id: str) -> Booking:
-        found = await self.get(scope, BookingId(record_id))
+        with after_writing():
+            found = await self.get(scope, BookingId(record_id))
         if found is None:
             raise Malformed("what was just written cannot be read")
         return found
