@@ -25,4 +25,8 @@ VENDOR = Vendor(
     ),
     build=lambda connection, tools: YclientsCrm(PROFILE, connection, tools),
     foreign=True,
+    setup_ru=(
+        "Получите ключ партнёра Altegio и добавьте приложение к локации (Marketplace) или дайте права пользователю.",
+        "Дайте пользователю права на журнал, клиентов, услуги и сотрудников и получите его ключ (POST /auth).",
+    ),
 )
