@@ -150,7 +150,7 @@ class AnthropicWire:
         yield sse({"type": "content_block_stop", "index": index}, "content_block_stop")
 
     def error(self, reply: Reply) -> HttpAnswer:
-        error = {"type": KINDS[reply.status], "message": reply.error or "simulated"}
+        error = {"type": KINDS.get(reply.status, "api_error"), "message": reply.error or "simulated"}
         return HttpAnswer(reply.status, json.dumps({"type": "error", "error": error, "request_id": "req_1"}).encode())
 
     def wrong(self, reason: str) -> HttpAnswer:

@@ -83,7 +83,7 @@ class ChatWire:
         yield self._chunk({"role": "assistant", "content": ""})
         if reply.thoughts:
             if "think_in_content" in self.deviations:
-                for piece in pieces(f"<think>{reply.thoughts}</think>"):
+                for piece in ("<think>", *pieces(reply.thoughts), "</think>"):  # each mark is one token
                     yield self._chunk({"content": piece})
             else:
                 name = "reasoning_content" if "reasoning_field" in self.deviations else "reasoning"
