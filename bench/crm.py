@@ -26,7 +26,6 @@ from core.rate_limits import RateLimiter
 from core.tenancy import CompanyScope
 from crm.model import VisitDraft
 from crm.vendor.http import Timings
-from crm.vendor.storage import MemoryTokens
 from tests.contract.arrangements import Arranged, arrange, arranged_vendors, new_marker
 from tests.simulators.vendor.faults import App, Receive, Send
 
@@ -70,7 +69,7 @@ async def crowd(name: str) -> tuple[float, float, int]:
     async with arrange(name, PATIENT) as salon:
         salon.sim.app._app = slow(salon.sim.app._app)  # type: ignore[attr-defined]  # noqa: SLF001
         # The vendor's limit is shared where it counts by address: both companies wait at the same limiter.
-        tools = replace(salon.tools, limiter=RateLimiter(None), tokens=MemoryTokens(await salon.tools.tokens.read()))
+        tools = replace(salon.tools, limiter=RateLimiter(None))
         crm, other = (salon.vendor.build(salon.connection, tools) for _ in range(2))
         alone = await _waits(salon, other, 10, None)
         drafts = await _drafts(salon)
