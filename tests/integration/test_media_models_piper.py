@@ -14,6 +14,7 @@ from piper.phoneme_ids import DEFAULT_PHONEME_ID_MAP
 
 from core.errors import ConfigurationError
 from media_models.adapters.piper import PiperOptions, PiperSynthesizer
+from media_models.pronunciation import Lexicon, Saying, marked
 
 RATE = 22050
 SYMBOLS = 256
@@ -156,6 +157,18 @@ async def test_speed_is_an_option(voice: Path, piper: PiperSynthesizer) -> None:
 
 async def test_stress_marks_do_not_break_words(piper: PiperSynthesizer) -> None:
     assert len(await spoken(piper, "за́мок")) == len(await spoken(piper, "замок"))
+
+
+async def test_a_marked_word_is_said_by_its_own_phonemes(piper: PiperSynthesizer) -> None:
+    """One sound of 60 ms a phoneme: three more phonemes are three more sounds."""
+    short, long = Saying(("d'om",), ("dˈom",), "дом"), Saying(("d'omVdo",), ("dˈomadom",), "домадом")
+    first = len(await spoken(piper, f"Вот {marked('дом', short)}."))
+    second = len(await spoken(piper, f"Вот {marked('дом', long)}."))
+    assert second - first == pytest.approx(4 * SOUND_MS * 16, abs=640)
+    assert first == pytest.approx(len(await spoken(piper, "Вот дом.")), abs=2 * SOUND_MS * 16)
+    shipped = len(await spoken(piper, "балаяж"))
+    raw = len(await spoken(piper, marked("балаяж", Saying((), (Lexicon.shipped("ru").ipa["балаяж"],), ""))))
+    assert shipped == raw
 
 
 def test_a_missing_voice_file_is_named(tmp_path: Path) -> None:
