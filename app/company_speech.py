@@ -156,8 +156,11 @@ class CompanySpeech:
 
     async def _warm(self, built: CompanyEngines, bank: VoiceBank, language: str) -> None:
         """Connections, and the phrases that must not wait for an engine, in the company's own voice."""
-        await built.warm_up()
-        await bank.prepare(phrases_for(language).all, language, 8_000)
+        try:
+            await built.warm_up()
+            await bank.prepare(phrases_for(language).all, language, 8_000)
+        except Exception as error:
+            log.warning("company_speech_not_warmed", fault=type(error).__name__)
 
     async def _close_retired(self, now_s: float) -> None:
         due = [engines for close_at_s, engines in self._retired if close_at_s <= now_s]

@@ -204,14 +204,15 @@ def spoken_chars(source: Any) -> int | None:
 
 
 async def warm_up_all(ladder: Ladder[Any]) -> None:
-    """Every engine, the local ones too; a vendor that is down is no reason not to start."""
+    """Connects to the vendors; one that is down is no reason not to start. Local engines belong to the installation,
+    which has warmed them."""
     for rung in ladder.rungs:
+        if rung.local:
+            continue
         try:
             await rung.engine.warm_up()
         except Exception as error:
-            if rung.local:
-                raise
-            ladder.failed(rung, error, None)
+            ladder.failed(rung, error, ladder.rungs[-1])
 
 
 async def probe_recognizer(recognizer: Recognizer) -> None:

@@ -217,8 +217,7 @@ async def test_a_vendor_that_is_down_at_start_does_not_stop_the_start() -> None:
     await turn.final()
     assert cloud.opened == 0
     local.fault = RuntimeError("no model")
-    with pytest.raises(RuntimeError):
-        await engine.warm_up()
+    await engine.warm_up()  # the installation has warmed its own engines, and has said what is wrong with them
 
 
 # --- voices ------------------------------------------------------------------------------------------------------
