@@ -134,6 +134,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3000)
     parser.add_argument("--festival-share", type=float, default=0.15, help="of turns; 0 without festival")
     parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--out", type=Path, help="folder for the weights; default: where the product reads them")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     forbidden = test_texts(ROOT / "bench" / "end_of_turn_turns.yaml")
@@ -149,9 +150,9 @@ def main() -> None:
         print(name)
         best_waits(rows, rows.unseen_logits(without))
     ablations = {name: rows.weights(without) for name, without in variants.items() if without}
-    _write(ABLATIONS, ablations)
+    _write(options.out / ABLATIONS.name if options.out else ABLATIONS, ablations)
     table = {"prior": ends.prior, "words": ends.words, "pairs": ends.pairs, "endings": ends.endings}
-    _write(SHIPPED, {"weights": rows.weights(), "word_ends": table})
+    _write(options.out / SHIPPED.name if options.out else SHIPPED, {"weights": rows.weights(), "word_ends": table})
 
 
 def _write(path: Path, content: object) -> None:
