@@ -1,1 +1,1 @@
-"""The command line ``ai-admin``: serve, demo, chat, company, models, reset. Entry: app.cli.main."""
+"""The command line ``ai-admin``: serve, demo, chat, company, lexicon, models, reset. Entry: app.cli.main."""
