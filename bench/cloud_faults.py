@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import secrets
-import statistics
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from bench.cloud_aborts import ABORTS, abort_rows
 from bench.media_legs import machine
 from core.clock import SystemClock
 from media_models.adapters.elevenlabs import ElevenLabsOptions, ElevenLabsSynthesizer
@@ -40,7 +40,7 @@ from tests.simulators.elevenlabs.server import VOICE, ElevenLabs
 from tests.simulators.google_speech.auth import ServiceAccount
 from tests.simulators.google_speech.stt import GoogleStt
 from tests.simulators.google_speech.tts import GoogleTts
-from tests.simulators.speech_vendor import Fault, Hear, scripted, until
+from tests.simulators.speech_vendor import Fault, Hear, scripted
 from tests.simulators.tcp_line import TcpLine
 from tests.simulators.yandex_speechkit.stt import SpeechKitStt
 from tests.simulators.yandex_speechkit.tts import SpeechKitTts
@@ -69,7 +69,6 @@ STRIKES_MS = 900
 FRAME_MS = 20
 RATE_HZ = 8_000
 AT_ONCE = 3
-ABORTS = 10
 
 Row = TypeVar("Row")
 
@@ -181,79 +180,6 @@ async def voice_row(engine: str, fault: str, local: Local) -> VoiceRow:
         SENTENCE[heard:went_on].strip() if went_on > heard + 1 else "",
         switches[0].fault.value if switches else "",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class AbortRow:
-    engine: str
-    median_ms: float
-    worst_ms: float
-    """From close() or aclose() to the end of the request at the vendor, over ABORTS."""
-
-
-async def abort_rows(local: Local) -> list[AbortRow]:
-    """How soon a vendor stops working when nobody listens any more; the bar is 60 ms."""
-    key, rows = secrets.token_hex(16), []
-    async with (
-        SpeechKitStt(key, local.hear) as yandex_stt,
-        GoogleStt(local.account, local.hear) as google_stt,
-        SpeechKitTts(key) as yandex_tts,
-        ElevenLabs(key) as elevenlabs,
-    ):
-        ears: list[tuple[str, Any, Recognizer]] = [
-            ("yandex recogniser", yandex_stt, YandexRecognizer(key, Gate("RU"), endpoint=yandex_stt.endpoint)),
-            (
-                "google recogniser",
-                google_stt,
-                GoogleRecognizer(local.account.key_file(), Gate("DE"), endpoint=google_stt.endpoint),
-            ),
-        ]
-        options = ElevenLabsOptions(voice=VOICE)
-        voices: list[tuple[str, Any, Synthesizer]] = [
-            ("yandex voice", yandex_tts, YandexSynthesizer(key, Gate("RU"), endpoint=yandex_tts.endpoint)),
-            (
-                "elevenlabs voice",
-                elevenlabs,
-                ElevenLabsSynthesizer(key, Gate("DE"), options, endpoint=elevenlabs.endpoint),
-            ),
-        ]
-        for name, server, ear in ears:
-            rows.append(AbortRow(name, *await _aborted(server, lambda ear=ear: _overheard(ear, local))))  # type: ignore[misc]
-            await ear.close()
-        for name, server, voice in voices:
-            rows.append(AbortRow(name, *await _aborted(server, lambda voice=voice: _begun(voice))))  # type: ignore[misc]
-            await voice.close()
-    return rows
-
-
-async def _aborted(server: Any, begin: Callable[[], Awaitable[Callable[[], Awaitable[None]]]]) -> tuple[float, float]:
-    loop, took_ms = asyncio.get_running_loop(), []
-    for _ in range(ABORTS):
-        end = await begin()
-        closed_s = loop.time()
-        await end()
-        await until(lambda: server.calls[-1].cancelled_at_s)
-        took_ms.append(round((server.calls[-1].cancelled_at_s - closed_s) * 1000, 1))
-    return statistics.median(took_ms), max(took_ms)
-
-
-async def _overheard(ear: Recognizer, local: Local) -> Callable[[], Awaitable[None]]:
-    stream = ear.open_stream(RATE_HZ)
-    stream.feed(local.utterance[: 2 * RATE_HZ])
-    while not (await stream.partial()).text:  # noqa: ASYNC110 - the stream has no event for news
-        await asyncio.sleep(0.005)
-
-    async def end() -> None:
-        stream.close()
-
-    return end
-
-
-async def _begun(voice: Synthesizer) -> Callable[[], Awaitable[None]]:
-    source: Any = voice.synthesize(SENTENCE)
-    await anext(source)
-    end: Callable[[], Awaitable[None]] = source.aclose
-    return end
 
 
 class _Noting:
@@ -379,7 +305,7 @@ async def _run(*, as_json: bool) -> None:
     async with embedded_engines() as local:
         heard: list[RecognizerRow] = await rows(recognizer_row, recognizer_cases(), local)
         spoken: list[VoiceRow] = await rows(voice_row, voice_cases(), local)
-        aborted = await abort_rows(local)
+        aborted = await abort_rows(local.hear, local.account, local.utterance[: 2 * RATE_HZ], SENTENCE)
     if as_json:
         listed = [*map(asdict, heard), *map(asdict, spoken), *map(asdict, aborted)]
         print(json.dumps(listed, ensure_ascii=False))
