@@ -45,13 +45,17 @@ class Exchange:
     author: Line | None = None
     """Who made the calls below: they are shown to nobody else."""
     since: list[Any] = field(default_factory=list)
+    fresh: str = ""
+    """Instructions with the state as it is now, for a model that sees no calls; empty: nothing has changed yet."""
 
     def messages(self, line: Line) -> list[Any]:
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
         base = self._history()
-        base.append(ModelRequest([UserPromptPart(self.words)], instructions=self.instructions))
-        return base + (self.since if self.author is None or self.author.key == line.key else [])
+        its_own = self.author is not None and self.author.key == line.key
+        told = self.instructions if its_own else self.fresh or self.instructions
+        base.append(ModelRequest([UserPromptPart(self.words)], instructions=told))
+        return base + (self.since if its_own else [])
 
     def _history(self) -> list[Any]:
         from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
@@ -70,7 +74,7 @@ class Exchange:
         """`results`: call, answer, and whether the call was wrong in form."""
         from pydantic_ai.messages import ModelRequest, ToolReturnPart
 
-        self.author = line
+        self._by(line)
         parts = [
             ToolReturnPart(call.tool_name, capped(result), call.tool_call_id, outcome="failed" if wrong else "success")
             for call, result, wrong in results
@@ -81,15 +85,16 @@ class Exchange:
         """The sentence was held back: what was heard stays, the rest is to be said anew."""
         from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
 
-        self.author = line
+        self._by(line)
         note = f"[service] The client did not hear your last sentence: {_CORRECTIONS[fault]}. "
         note += "She has heard what was before it; go on from there." if said else "Answer her anew."
         self.since += [ModelResponse([TextPart(" ".join((*said, sentence)))]), ModelRequest([UserPromptPart(note)])]
 
-    def forget_calls(self) -> None:
-        """Another model goes on: the state holds all that matters."""
-        self.author = None
-        self.since.clear()
+    def _by(self, line: Line) -> None:
+        """Another model goes on than the one before: the state holds all that matters."""
+        if self.author is None or self.author.key != line.key:
+            self.since.clear()
+        self.author = line
 
 
 def capped(result: dict[str, Any]) -> str:

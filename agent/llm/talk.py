@@ -128,6 +128,9 @@ class Talk:
     async def _ask(self, kit: Toolkit) -> AsyncIterator[BrainEvent]:
         exchange = self._exchange(kit)
         while True:
+            if exchange.author is not None:
+                exchange.fresh = self._exchange(kit).instructions
+                self._ask_first(exchange.author)
             async with aclosing(_generator(self._listen(kit, exchange))) as heard:
                 async for say in heard:
                     yield say
@@ -153,12 +156,16 @@ class Talk:
                     if self.said or not self.lines or self._left_s() <= 0 or why is Failure.EMPTY:
                         self.why = why.value
                         break
-                    exchange.forget_calls()
                 case _:
                     self.why = Failure.EMPTY.value
                     break
         async for event in self._instead(kit):
             yield event
+
+    def _ask_first(self, author: Line) -> None:
+        """Who has begun goes on: the others know the state, not the train of thought."""
+        rest = [line for line in self.lines if line.key != author.key]
+        self.lines = [author, *rest] if len(rest) < len(self.lines) else rest
 
     def _exchange(self, kit: Toolkit) -> Exchange:
         seen = Seen(kit.view, kit.state, kit.draft, self.numbers, self.secret)
@@ -200,6 +207,7 @@ class Talk:
                         self.verdict = _Spoken()
                         return
                 if isinstance(piece, Whole):
+                    self.lines = [line for line in self.lines if line.key not in contest.failed]
                     self.verdict = _verdict_of(piece)
                     return
 
