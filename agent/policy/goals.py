@@ -94,7 +94,9 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
         return Goal.RESCHEDULE
     if state.goal is Goal.NONE and _adds_to_existing(view):
         return Goal.CHANGE
-    confirms = hints.confirms_booking(view.heard.text) or (view.hears(Intent.CONFIRM_VISIT) and not state.written)
+    text = view.heard.text
+    says_so = view.hears(Intent.CONFIRM_VISIT) and not state.written and not hints.asks_own_booking(text)
+    confirms = hints.confirms_booking(text) or says_so
     return Goal.REMIND if state.goal is Goal.NONE and confirms else None
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from agent.brain import Brain
 from agent.language.understander import RuleUnderstander
-from app.cli.checkout import from_checkout
+from app.cli.checkout import ROOT, from_checkout
 from app.embedded import EmbeddedStack
 from core.database import Database, migrate
 from core.errors import InvalidInput
@@ -48,6 +48,17 @@ def run(
     configure_logging(level=LogLevel.ERROR)
     failed = asyncio.run(_run(brain, repeat, only, voice, show))
     raise typer.Exit(1 if failed else 0)
+
+
+@application.command("understanding")
+def understanding(
+    folds: Annotated[
+        int, typer.Option(min=0, max=10, help="Проверка с переучиванием на стольких частях. / Cross-validation folds.")
+    ] = 0,
+) -> None:
+    """Меряет понимание на размеченных репликах: намерения по файлам и манере, факты; главное — на невиденных."""
+    bench = from_checkout("bench.understanding")
+    bench.main(ROOT / bench.LINES, folds)
 
 
 async def _run(brain: str, repeat: int, only: str, voice: bool, show: bool) -> int:

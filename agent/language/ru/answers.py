@@ -138,6 +138,9 @@ def read_late_by(tokens: Sequence[Token]) -> tuple[timedelta | None, int, int]:
             and (token.text != "час" or (index and tokens[index - 1].text in ("на", "минут")))
         ):
             previous = tokens[index - 1].text if index else ""
+            hour = number_at(tokens, end) if end < len(tokens) else None
+            if hour is not None and hour.ordinal:
+                continue  # «двадцать минут девятого»
             if previous not in ("через", "за", "в", "к") or previous == "через":
                 return timedelta(minutes=minutes), index, end
     return None, 0, 0

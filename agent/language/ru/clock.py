@@ -4,7 +4,7 @@ Reads only the clock reading itself; what it means for the wish (at, after, unti
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 
 from agent.language.ru.numbers import Number, number_at
@@ -17,6 +17,9 @@ EVENING = frozenset(wordlist("вечера вечером веч"))
 DAYTIME = frozenset(wordlist("дня днем пополудни"))
 NIGHT = frozenset(wordlist("ночи ночью"))
 _HALF = frozenset(wordlist("пол половина половину половине половины полу"))
+_COUNT_ENDINGS = frozenset(wordlist("х ти ми и"))
+"""«после 4х», «до 16ти»: the ending of a counting number, not of an ordinal."""
+_MONTHS = wordlist("янв фев март мая май апр июн июл авг сент окт нояб дек")
 UNITS_THAT_COUNT = frozenset(
     wordlist(
         """
@@ -28,6 +31,7 @@ UNITS_THAT_COUNT = frozenset(
         процедуры сеанс сеанса сеансов мест места ногтя ногтей пальца пальцев зон зоны
         услуги услуг мастера мастеров мастеру этаж этажа дом корпус квартира подъезд секунд секунды секунду класс
         классе класса сутки суток числа число минут минуты минуту подружек подруг подруги персон голов шт ч
+        руки рук пальчика пальчиков ногтей зоны комплекта попыток попытки
         """
     )
 )
@@ -175,6 +179,8 @@ def _single_hour(tokens: Sequence[Token], start: int) -> ClockReading | None:
 def _plain(tokens: Sequence[Token], start: int) -> ClockReading | None:
     """«пять», «пять часов», «восемнадцать тридцать», «три ноль ноль», «15:30», «18-00», «1800» after в."""
     hour = number_at(tokens, start)
+    if hour is not None and hour.ordinal and hour.written and tokens[hour.end - 1].text in _COUNT_ENDINGS:
+        hour = replace(hour, ordinal=False)
     if hour is None or hour.ordinal or hour.value > 24:
         return _compact(tokens, start, hour)
     if hour.written and start + 1 < len(tokens):
@@ -182,6 +188,8 @@ def _plain(tokens: Sequence[Token], start: int) -> ClockReading | None:
         if following.digits and len(following.text) == 2 and gap in (":", "-", "."):
             minute = int(following.text)
             third = tokens[start + 2] if start + 2 < len(tokens) else None
+            if third is not None and third.text.startswith(_MONTHS) and gap == "-":
+                return None  # «11-15 января»
             if minute < 60 and not (third is not None and third.digits and third.gap in (".", "-", "/")):
                 dotted = gap == "."
                 end = _skip_hour_word(tokens, start + 2)

@@ -132,6 +132,9 @@ def _of_week(tokens: Sequence[Token], position: int) -> bool:
     return any(token.text.startswith("недел") for token in tokens[position : position + 2])
 
 
+_WORKDAYS = frozenset({"будни", "будний", "будням", "буднях"})
+
+
 def _week(tokens: Sequence[Token], start: int, today: date) -> DayItem | None:
     """«на следующей неделе», «на этой неделе», «в выходные», «на следующих выходных»."""
     word = tokens[start].text
@@ -153,6 +156,9 @@ def _week(tokens: Sequence[Token], start: int, today: date) -> DayItem | None:
     if noun == "неделе" and start and tokens[start - 1].text == "на":
         item = _day(tokens, start, position + 1, today, monday + timedelta(6))
         return replace(item, week=0)
+    if noun in _WORKDAYS and start and tokens[start - 1].text in ("в", "на", "по"):
+        first = max(today, monday) if today.weekday() < 5 or ahead else monday + timedelta(7)
+        return _day(tokens, start, position + 1, first, first + timedelta(4 - first.weekday()))
     if noun in WEEKEND:
         saturday = monday + timedelta(5)
         if ahead == 0 and today.weekday() == 6:
@@ -205,6 +211,8 @@ def _by_number(tokens: Sequence[Token], start: int, today: date) -> DayItem | No
     number = number_at(tokens, start)
     if number is None or number.value < 1:
         return None
+    if number.ordinal and not number.written and 31 < number.value < 100 and tokens[number.end - 1].text.endswith("ое"):
+        return DayItem(start, number.end, None, bad=_phrase(tokens, start, number.end))  # «сорок пятое»
     dotted = _dotted(tokens, start, number, today)
     if dotted is not None:
         return dotted

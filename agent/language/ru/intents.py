@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from agent.language.ru.classifier import load_classifier
+from agent.language.ru.concepts import load_concepts
 from agent.language.ru.cues import load_cues
 from agent.language.ru.features import FeatureMaker
 from agent.language.ru.intent_rules import load_rules
@@ -17,6 +18,9 @@ harmless guess that is wrong costs one question; none at all costs one too."""
 LEADS = 0.5
 """From here on the guess goes before a yes or no that a word only hints at («ок давайте в 12:15»), where nothing was
 asked."""
+OUTRANKS = 0.35
+"""From here on the guess goes before a rule: on held-out lines where both spoke and differed, it was right 24 times of
+41, the rule 6."""
 _POLITE = frozenset({Intent.GREET, Intent.THANKS, Intent.BYE})
 """Said around the matter: they come last when there is a matter."""
 _ANSWERS = frozenset({Intent.AFFIRM, Intent.DENY})
@@ -33,15 +37,30 @@ _HARMLESS = frozenset(
 )  # fmt: skip
 """All others change the course of a call (a yes books, a cancellation cancels): there a guess must be surer."""
 GRAVE_SURE = 0.45
-_COSTLY = frozenset({Intent.CANCEL, Intent.CANCEL_PART, Intent.RESCHEDULE, Intent.HUMAN, Intent.DATA_REQUEST})
-"""A wrong one loses a visit or takes up a person: here a guess must be surest."""
+_COSTLY = frozenset(
+    {Intent.BYE, Intent.CANCEL, Intent.CANCEL_PART, Intent.RESCHEDULE, Intent.HUMAN, Intent.DATA_REQUEST}
+)
+"""A wrong one loses a visit or the caller, or takes up a person: here a guess must be surest."""
 COSTLY_SURE = 0.8
+_VISIT = frozenset({Intent.CANCEL, Intent.CANCEL_PART, Intent.RESCHEDULE, Intent.LATE})
+"""Of a booking that exists: their rules are right nine times of ten and stay before any guess."""
+
+
+_LIKELIER: Mapping[Expect, Mapping[Intent, float]] = {
+    Expect.NAME: {Intent.GIVE_NAME: 6},
+    Expect.PHONE: {Intent.GIVE_PHONE: 6},
+    Expect.DATE_TIME: {Intent.GIVE_DATE: 4, Intent.GIVE_TIME: 4},
+    Expect.CHOICE: {Intent.CHOOSE: 4, Intent.GIVE_TIME: 2, Intent.GIVE_DATE: 2, Intent.DENY: 2, Intent.AFFIRM: 2},
+    Expect.YES_NO: {Intent.AFFIRM: 4, Intent.DENY: 4, Intent.CORRECT: 2},
+    Expect.SERVICE: {Intent.CHOOSE: 3, Intent.BOOK: 3},
+}
+"""How much likelier an intent is behind such a question than the lines that the classifier learnt from suppose."""
 
 
 class IntentReader:
     def __init__(self, morphology: Morphology) -> None:
         self._rules = load_rules()
-        self._classifier = load_classifier(FeatureMaker(morphology, self._rules, load_cues()))
+        self._classifier = load_classifier(FeatureMaker(morphology, self._rules, load_cues(), load_concepts()))
 
     def read(
         self, tokens: Sequence[Token], slots: Mapping[int, str], raw: str, facts: Understood, context: Context
@@ -51,7 +70,7 @@ class IntentReader:
             return ()
         sure = self._rules.sure(facts.text)
         hints = self._rules.hints(facts.text)
-        guess, probability = self._classifier.probabilities(tokens, slots, raw)[0]
+        guess, probability = self._likeliest(tokens, slots, raw, context)
         harmless = guess in _HARMLESS
         needed = SURE if harmless else COSTLY_SURE if guess in _COSTLY else GRAVE_SURE
         guessed = [guess] if probability >= needed and (harmless or not _answers(context)) else []
@@ -60,12 +79,30 @@ class IntentReader:
         rest = [intent for intent in hints if intent not in _ANSWERS and intent not in _POLITE]
         polite = [intent for intent in (*sure, *hints) if intent in _POLITE]
         given = _given(facts)
+        # A word alone hints at a yes or no («ок давайте в 12:15»); the classifier sees the whole turn and outranks it
+        # where nothing was asked.
+        leads = context.expect is Expect.FREE and probability >= LEADS
+        about_visit = bool(matter) and matter[0] in _VISIT
         found = (
-            [*matter, *answers, *guessed, *rest, *given]
-            if _short(tokens) and not (context.expect is Expect.FREE and guessed and probability >= LEADS)
+            [*guessed, *matter, *rest, *answers, *given]
+            if guessed and not about_visit and (leads or (not answers and probability >= OUTRANKS))
+            else [*matter, *answers, *guessed, *rest, *given]
+            if _short(tokens)
             else [*matter, *guessed, *rest, *answers, *given]
         )
         return tuple(dict.fromkeys([*found, *polite]))
+
+    def _likeliest(
+        self, tokens: Sequence[Token], slots: Mapping[int, str], raw: str, context: Context
+    ) -> tuple[Intent, float]:
+        """The classifier's best guess with its probability, the question just asked taken into account."""
+        factors = _LIKELIER.get(context.expect, {})
+        weighed = [
+            (intent, chance * factors.get(intent, 1.0))
+            for intent, chance in self._classifier.probabilities(tokens, slots, raw)
+        ]
+        intent, best = max(weighed, key=lambda pair: pair[1])
+        return intent, best / sum(chance for _, chance in weighed)
 
 
 def _short(tokens: Sequence[Token]) -> bool:

@@ -12,7 +12,12 @@ from agent.language.text import Token, wordlist
 _AFTER_INTRO = frozenset(wordlist("ну э эм вот так это будет давайте просто пишите запишите пусть"))
 _AFTER_SURNAME = frozenset(wordlist("моя мое будет у меня на это"))
 _CALLED_WHOM = frozenset(wordlist("меня ее его мужа дочку сына"))
-_WRITE_WHOM = frozenset(wordlist("меня пожалуйста как мужа сына на ее дочку маму жену подругу имя сестру"))
+_WRITE_WHOM = frozenset(
+    wordlist(
+        "родная милая дочка доченька голубушка меня пожалуйста как мужа сына на ее дочку маму жену подругу имя сестру"
+    )
+)
+_NOT_BEFORE_CALLER = frozenset(wordlist("к ко у от для мастер мастеру мастера"))
 _SURNAME_ENDINGS = ("ова", "ева", "ов", "ев", "ин", "ина", "ский", "ская", "ко", "ян", "швили", "дзе", "чук")
 _NOT_NAMES = frozenset(
     wordlist(
@@ -103,6 +108,18 @@ class NameFinder:
             found = item if rest in ([], ["я"], ["меня"]) else None
         return found
 
+    def beside(self, tokens: Sequence[Token], start: int, end: int, taken: Collection[int]) -> FoundName | None:
+        """«8 900 111-22-33, Рената», «Татьяна, 89001112233»: a name right beside the phone number tokens[start:end]."""
+        for position in (end, start - 1, start - 2):
+            if not 0 <= position < len(tokens) or position in taken or not self._surely_name(tokens, position):
+                continue
+            if position and tokens[position - 1].text in _NOT_BEFORE_CALLER:
+                continue
+            item = self._name_at(tokens, position, taken)
+            if item is not None and (position == end or item.end == start):
+                return FoundName(item.start, item.end, item.name, True)
+        return None
+
     def _introduced(self, tokens: Sequence[Token], taken: Collection[int]) -> FoundName | None:
         """The last name behind or before an introduction."""
         found: FoundName | None = None
@@ -144,7 +161,11 @@ class NameFinder:
         word = tokens[index].text
         following = tokens[index + 1].text if index + 1 < len(tokens) else ""
         if word == "зовут":
+            if following == "а" and index + 2 < len(tokens) and tokens[index + 2].text == "меня":
+                return index + 3, False
             return index + 1, False
+        if word in ("клиентка", "клиент"):
+            return index + 1, True
         if word == "имя" and following:
             return index + (2 if following in ("мое", "фамилия") else 1), False
         if word in ("это", "я", "звать", "беспокоит", "говорит"):

@@ -33,6 +33,8 @@ _PLURAL_DIGITS = {
 MIN_UNASKED = 7
 """Digits in a row that are a phone number although nobody asked for one."""
 _MAX_SPLITS = 4
+_LONGEST = 11
+"""Digits of a Russian number with its prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ def find_runs(tokens: Sequence[Token], *, minimum: int = MIN_UNASKED) -> list[Di
 
 def _run_at(tokens: Sequence[Token], start: int) -> DigitRun | None:
     pieces: list[_Piece] = []
+    starts: list[int] = []
     position, end, plus = start, start, "+" in tokens[start].gap
     while position < len(tokens):
         piece, after = _piece_at(tokens, position)
         if piece is not None:
             pieces.append(piece)
+            starts.append(position)
             position = end = after
             continue
         word = tokens[position].text
@@ -83,9 +87,25 @@ def _run_at(tokens: Sequence[Token], start: int) -> DigitRun | None:
         if word not in _INSIDE or (pieces and position - end >= 2) or (not pieces and word != "плюс"):
             break
         position += 1
-    if not pieces:
+    if not pieces or _day_and_time(tokens[start:end]):
         return None
-    return DigitRun(start, end, _choose(pieces), plus)
+    digits = _choose(pieces)
+    if len(digits) > _LONGEST and not plus:
+        for index in range(1, len(pieces)):
+            rest = _choose(pieces[index:])
+            if _whole(rest):  # «с 9 до 12, 8 945 006 17 71», «не 15 а 51: 8927…»
+                return DigitRun(starts[index], end, rest, "+" in tokens[starts[index]].gap)
+    return DigitRun(start, end, digits, plus)
+
+
+def _day_and_time(tokens: Sequence[Token]) -> bool:
+    """«15.12 10:00», «4.12 14.00»: eight digits, and no phone number."""
+    return (
+        3 <= len(tokens) <= 4
+        and all(token.digits and len(token.text) <= 2 for token in tokens)
+        and tokens[1].gap in (".", "/")
+        and tokens[2].gap.strip(" ,в") == ""
+    )
 
 
 def _piece_at(tokens: Sequence[Token], position: int) -> tuple[_Piece | None, int]:

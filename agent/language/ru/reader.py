@@ -118,6 +118,8 @@ class RussianReader:
 
         masters = salon.staff.find(tokens, spans.taken)
         found_name = self._names.find(tokens, expected=context.expect is Expect.NAME, taken=spans.taken)
+        if found_name is None and run is not None and len(run.digits) >= MIN_UNASKED:
+            found_name = self._names.beside(tokens, run.start, run.end, spans.taken)
         masters = [m for m in masters if not _is_caller(m, found_name, context)]
         if found_name is not None and any(m.start < found_name.end and found_name.start < m.end for m in masters):
             found_name = None

@@ -92,7 +92,11 @@ class ServiceMatcher:
 
     def find(self, tokens: Sequence[Token], taken: frozenset[int] = frozenset()) -> list[FoundService]:
         """All mentions left to right. Positions in `taken` belong to names, dates or times."""
-        hits = [hit for hit in self._words.hits(tokens) if not taken.intersection(range(hit.start, hit.end))]
+        hits = [
+            hit
+            for hit in self._words.hits(tokens)
+            if not taken.intersection(range(hit.start, hit.end)) and not _of_a_booking(tokens, hit)
+        ]
         own = self._own_hits(tokens, hits, taken)
         groups = self._group(tokens, hits, own)
         groups = self._share_modifiers(tokens, groups)
@@ -285,6 +289,12 @@ def _by_kind(concepts: Sequence[Concept]) -> dict[str, frozenset[str]]:
         kind: frozenset(concept.tag for concept in concepts if concept.kind == kind)
         for kind in ("procedure", "subject", "modifier")
     }
+
+
+def _of_a_booking(tokens: Sequence[Token], hit: Hit) -> bool:
+    """«снимите запись», «снять бронь»: the booking is taken off, not the polish."""
+    near = tokens[max(0, hit.start - 2) : hit.end + 3]
+    return hit.concept.tag == "removal" and any(token.text.startswith(("запис", "брон")) for token in near)
 
 
 def _without_echoes(found: list[FoundService]) -> list[FoundService]:

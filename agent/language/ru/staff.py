@@ -34,6 +34,8 @@ _ANY = (
 _ROLE_STEMS = ("барбер", "топ", "стилист", "парикмахер", "косметолог", "визажист", "бровист", "лэшмейкер",
 "колорист", "маникюр",
                "педикюр", "массаж", "подолог", "универсал", "мастер")  # fmt: skip
+_GREETINGS = frozenset(wordlist("але алле алло ало аллё алё"))
+"""«алё» sounds like a case of «Аля»."""
 _ROLE_QUERY = re.compile(
     r"^(барбер|топ|стилист|парикмахер|косметолог|визажист|бровист|лешмейкер|лэшмейкер|колорист|подолог|массажист)"
 )
@@ -189,6 +191,7 @@ class StaffMatcher:
         readings = self._morph.readings(word)
         return (
             len(word) < 2
+            or word in _GREETINGS
             or (bool(readings) and readings[0].pos in ("NPRO", "PREP", "CONJ", "PRCL", "INTJ", "PRED"))
             or (bool(readings) and "Apro" in readings[0].grammemes)
         )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 
-from agent.language.ru.clock import UNITS_THAT_COUNT, ClockReading, clock_at
+from agent.language.ru.clock import HOUR_WORDS, UNITS_THAT_COUNT, ClockReading, clock_at
 from agent.language.ru.numbers import number_at
 from agent.language.ru.time_items import DAY_BEGINS, TimeItem, merge_windows, settle_halves
 from agent.language.text import Token, wordlist
@@ -73,7 +73,18 @@ def find_times(tokens: Sequence[Token], scene: TimeScene) -> list[TimeItem]:
             continue
         items.append(item)
         position = item.end
-    return settle_halves(merge_windows(items, tokens))
+    return settle_halves(merge_windows(_without_comparisons(items), tokens))
+
+
+def _without_comparisons(items: list[TimeItem]) -> list[TimeItem]:
+    """«с утра пораньше», «семь утра откроетесь пораньше»: a time has been named, «пораньше» adds nothing to it."""
+    kept: list[TimeItem] = []
+    for item in items:
+        bare = item.wish.later or item.wish.earlier
+        if bare and kept and item.start - kept[-1].end <= 1 and not (kept[-1].wish.later or kept[-1].wish.earlier):
+            continue
+        kept.append(item)
+    return kept
 
 
 def _item_at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | None:
@@ -117,7 +128,11 @@ def _bound(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | 
     reading = _reading_after(tokens, position)
     if reading is None:
         return None
-    if _counts_something(tokens, reading) or (word in ("с", "со") and not _window_word(tokens, reading, scene)):
+    if (
+        _counts_something(tokens, reading)
+        or _range_of_things(tokens, reading)
+        or (word in ("с", "со") and not _window_word(tokens, reading, scene))
+    ):
         return None
     moment = reading.at(scene.opens, scene.closes)
     phrase = _phrase(tokens, start, reading.end)
@@ -190,6 +205,14 @@ def _counts_something(tokens: Sequence[Token], reading: ClockReading) -> bool:
     if reading.certain and reading.strong:
         return False
     return reading.end < len(tokens) and tokens[reading.end].text in UNITS_THAT_COUNT
+
+
+def _range_of_things(tokens: Sequence[Token], reading: ClockReading) -> bool:
+    """«от двух до девяти лет»."""
+    if reading.end + 1 >= len(tokens) or tokens[reading.end].text != "до":
+        return False
+    upper = number_at(tokens, reading.end + 1)
+    return upper is not None and upper.end < len(tokens) and tokens[upper.end].text in UNITS_THAT_COUNT
 
 
 def _leaving(tokens: Sequence[Token], start: int) -> bool:
@@ -319,6 +342,10 @@ def _at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | Non
             return None
         if tokens[reading.start].text in ("один", "одна", "одно", "одного"):
             return None
+    if not preposition and not approximate and not scene.bare and _counts_days(tokens, reading):
+        return None
+    if start and tokens[start - 1].text in ("тысяч", "тысячи", "тыщ", "рублей"):
+        return None  # «тысяч на пять»
     if word in ("за", "через") or (start and tokens[start - 1].text in ("за", "через", "эти", "последние")):
         return None  # «за два дня» counts days
     moment = reading.at(scene.opens, scene.closes)
@@ -331,6 +358,15 @@ def _at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | Non
         return TimeItem(start, reading.end, TimeWish(done_by=moment, phrase=phrase), reading=reading)
     wish = TimeWish(at=moment, approximate=approximate or reading.approximate, phrase=phrase)
     return TimeItem(start, reading.end, wish, reading=reading)
+
+
+def _counts_days(tokens: Sequence[Token], reading: ClockReading) -> bool:
+    """«я в городе два дня»: without «в» or «часа» it is a length of time."""
+    return (
+        reading.end - reading.start == 2
+        and tokens[reading.end - 1].text == "дня"
+        and (tokens[reading.start].text not in HOUR_WORDS)
+    )
 
 
 def _leaving_verb_before(tokens: Sequence[Token], start: int) -> bool:
