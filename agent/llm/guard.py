@@ -41,6 +41,8 @@ class Known:
     """A visit is being arranged and not written yet: no word of a finished booking can be about it."""
     task_written: bool = False
     """A person has been told: that somebody will call back may be said."""
+    free: bool = False
+    """Something at the salon costs nothing."""
     last: str = ""
     """What was said in the turn before: the same words again are a loop."""
     said: str = ""
@@ -70,6 +72,8 @@ _SPOKEN_HOUR = re.compile(
     r"(?:\s*(?:час(?:а|ов)?|o'clock))?(?:\s+(тридцать|пятнадцать|сорок пять|thirty|fifteen))?",
     re.I,
 )
+_LASTS = re.compile(r"на\s+\S+\s+час(?:а|ов)$", re.I)
+"""«на два часа» is how long, not when."""
 _HALF = re.compile(
     r"\b(?:пол|половин[ауе]\s+)(первого|второго|третьего|четв[её]ртого|пятого|шестого|седьмого|восьмого)", re.I
 )
@@ -77,7 +81,8 @@ _HALF_HOURS = ("первого", "второго", "третьего", "четв
 _MORE_MINUTES = {"тридцать": 30, "пятнадцать": 15, "сорок пять": 45, "thirty": 30, "fifteen": 15}
 _SUM = re.compile(r"(\d[\d\u00a0\u202f ]*\d|\d)(?:[.,]\d+)?\s*(?:руб|₽|р\.|roubles?|rubles?|rub\b)", re.I)
 _THOUSAND = re.compile(r"(\d+(?:[.,]\d+)?)\s*тыс", re.I)
-_DISCOUNT = re.compile(r"\bскидк\w*|\bбесплатн\w*|\bв подарок\b|\bdiscount\b|\bfor free\b|\d\s*%", re.I)
+_DISCOUNT = re.compile(r"\bскидк\w*|\bв подарок\b|\bdiscount\b|\d\s*%", re.I)
+_FREE = re.compile(r"\bбесплатн\w*|\bfor free\b|\bfree of charge\b", re.I)
 _NO_DISCOUNT = re.compile(r"\b(?:без скид|скидок нет|нет скид|не могу|не дела|no discount|cannot|can't)", re.I)
 _MONTHS = (
     "января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября",
@@ -99,7 +104,12 @@ _PROMISE = re.compile(
 _CODE = re.compile(
     r"[{}\[\]<>]|```|\b(?:tool_call|function_call|find_times|read_back|offer_id|booking_id|go_on)\b|\"\s*:\s*|https?://"
 )
-_NOT_FREE = re.compile(r"\b(?:не|нет|занят\w*|сожалению|увы|not|no|taken|unfortunately|sorry|busy)\b", re.I)
+_NOT_FREE = re.compile(
+    r"\b(?:занят\w*|к сожалению|увы|не\w* (?:получится|могу|работа\w+|свободн\w+|выйдет)|"
+    r"нет (?:мест|времени|свободн\w+)|"
+    r"taken|unfortunately|sorry|busy|not (?:available|free)|no (?:time|slot)s?)\b",
+    re.I,
+)
 LONG_QUOTE = 30
 _LATIN = re.compile(r"[A-Za-z]")
 _CYRILLIC = re.compile(r"[А-Яа-яЁё]")
@@ -123,7 +133,8 @@ def fault_in(sentence: str, known: Known) -> Fault | None:
     allowed = known.minutes | (known.echo_minutes if text.endswith("?") or _NOT_FREE.search(text) else frozenset())
     if not minutes_in(text) <= _widened(allowed):
         return Fault.TIME
-    if not roubles_in(text) <= known.roubles or (_DISCOUNT.search(text) and not _NO_DISCOUNT.search(text)):
+    gift = _DISCOUNT.search(text) or (_FREE.search(text) and not known.free)
+    if not roubles_in(text) <= known.roubles or (gift and not _NO_DISCOUNT.search(text)):
         return Fault.PRICE
     if not _days_fit(text, known.today):
         return Fault.DATE
@@ -158,9 +169,11 @@ def minutes_in(text: str) -> frozenset[int]:
         found.add(_minute(hour, minute, match[3] or ""))
     for match in _HOUR.finditer(text):
         hour = int(match[1] or match[3])
-        if hour < 24:
+        if hour < 24 and not _LASTS.match(match.group()):
             found.add(_minute(hour, 0, match[2] or match[4] or ""))
     for match in _SPOKEN_HOUR.finditer(text):
+        if _LASTS.match(match.group()):
+            continue
         found.add(_minute(_WORDS[match[1].lower()], _MORE_MINUTES.get((match[2] or "").lower(), 0), ""))
     for match in _HALF.finditer(text):
         found.add(_minute(_HALF_HOURS.index(match[1].lower().replace("ё", "е")), 30, "дня"))

@@ -43,6 +43,8 @@ def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, prompt: str) -
         arranging=not kit.written and (after.chosen is not None or bool(after.offers) or after.read_back is not None),
         task_written=bool({"task", "waitlist", "note"} & set(kit.written)) or _was_told(after),
         said=proposed,
+        free=0 in _sums(kit, after)
+        or "бесплатн" in f"{view.salon.profile.parking} {view.salon.profile.address}".lower(),
         last=" ".join(kit.state.last_lines),
         secret=secret,
         prompt=" ".join(prompt_text(prompt, "en" if after.language == "en" else "ru").lower().split()),

@@ -66,9 +66,9 @@ class Toolkit:
         if asked.master_ids is not None:
             staff = tuple(self._master(s) for s in asked.master_ids)
             named = {s for mention in heard.staff if not mention.negated for s in mention.candidates}
-            by_herself = bool(staff) and (set(staff) <= named or (wish.staff_named and set(staff) == set(wish.staff)))
-            only = wish.staff_only and set(staff) == set(wish.staff)
-            wish = replace(wish, staff=staff, staff_named=by_herself, staff_only=only)
+            if set(staff) != set(wish.staff):  # the same masters: whose wish they are was heard by the rules
+                by_herself = bool(staff) and set(staff) <= named and not named <= set(self.state.suggested_staff)
+                wish = replace(wish, staff=staff, staff_named=by_herself, staff_only=False)
         if asked.first_day is not None or asked.last_day is not None:
             wish = replace(wish, day=self._days(asked), other_days=(), any_day=False)
         if asked.any_time:

@@ -59,6 +59,7 @@ def test_markdown_is_no_speech():
         ("полтретьего", {870}),
         ("стоит 2.50 рубля, два мастера, на три услуги", set()),
         ("после 18 часов", {1080}),
+        ("процедура на 2 часа, можно на два часа дольше", set()),
     ],
 )
 def test_times_of_day_are_found(text, minutes):
@@ -101,6 +102,12 @@ def test_a_time_of_the_client_may_be_called_taken_or_asked_back_but_not_free():
     assert fault_in("К сожалению, в 17:00 занято.", facts) is None
     assert fault_in("Вам именно в 17:00?", facts) is None
     assert fault_in("В 17:00 свободно.", facts) is Fault.TIME
+    assert fault_in("В 17:00 свободно, не переживайте.", facts) is Fault.TIME
+
+
+def test_nothing_is_free_of_charge_unless_the_salon_says_so():
+    assert fault_in("Укладка бесплатно!", known()) is Fault.PRICE
+    assert fault_in("Консультация бесплатная.", known(free=True)) is None
 
 
 def test_an_old_booking_proves_nothing_about_the_visit_being_arranged():
