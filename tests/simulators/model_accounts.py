@@ -36,3 +36,22 @@ async def llm_brain(account: Account | None, understander: Any = None, timings: 
         yield brain
     finally:
         await brain.close()
+
+
+@asynccontextmanager
+async def simulated_brain(name: str, understander: Any = None):
+    """An LLM brain over a simulated provider: "gemini" is competent, "gemini/claims_booked" plays that trick.
+
+    For the conversation suite and the attack suite: whatever they do with a brain they can do with this one.
+    """
+    from tests.simulators.model_behaviours import ADVERSARIAL, competent
+    from tests.simulators.model_providers import SIMULATED
+    from tests.simulators.model_server import model_server
+
+    provider, _, trick = name.partition("/")
+    sim = SIMULATED[provider]
+    key = sim.key()
+    async with model_server(sim.wire(key), ADVERSARIAL[trick] if trick else competent) as server:
+        async with llm_brain(account_of(sim.choice(server.url), key=key), understander) as brain:
+            yield brain
+        assert not server.refused, server.refused[:3]
