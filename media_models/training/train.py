@@ -32,7 +32,7 @@ class Plan:
     batch: int = 32
     workers: int = 2
     save_every_s: float = 180.0
-    average_over_steps: int = 400
+    average_over_steps: int = 100
     """The weights that are converted are a moving average over about so many steps."""
     curriculum: bool = True
     """False when a trained network is continued: all lengths from the start."""
