@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from agent.brain import Brain
 from agent.language.understander import RuleUnderstander
 from app.cli.checkout import ROOT, from_checkout
+from app.cli.dialogue_brains import SCRIPTED, open_brain
 from app.embedded import EmbeddedStack
 from core.database import Database, migrate
 from core.errors import InvalidInput
@@ -26,7 +26,6 @@ from core.telemetry import configure_logging
 application = typer.Typer(help="Разговоры-проверки агента. / The conversation suite.", no_args_is_help=True)
 
 FOLDERS = {"given": "scenarios", "own": "own"}
-SCRIPTED = "scripted"
 
 
 @application.callback()
@@ -36,7 +35,9 @@ def _group() -> None:
 
 @application.command("run")
 def run(
-    brain: Annotated[str, typer.Option(help="scripted или llm:ИМЯ. / Which brain.")] = SCRIPTED,
+    brain: Annotated[
+        str, typer.Option(help="scripted, llm:ПОСТАВЩИК (имитация) или llm:ФАЙЛ.yaml. / Which brain.")
+    ] = SCRIPTED,
     repeat: Annotated[int, typer.Option(min=1, max=100, help="Сколько раз каждый. / Repetitions.")] = 1,
     only: Annotated[str, typer.Option(help="Только те, чей номер начинается так: D, P0… / Id prefix.")] = "",
     voice: Annotated[
@@ -76,15 +77,13 @@ async def _run(brain: str, repeat: int, only: str, voice: bool, show: bool) -> i
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     failures: list[tuple[str, Any]] = []
     understander = RuleUnderstander()
-    async with _database() as database, _ears(voice) as ears:
+    async with open_brain(brain, understander) as thinker, _database() as database, _ears(voice) as ears:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("разговоры", total=len(scenarios) * repeat)
             for kind, scenario in scenarios:
                 for _ in range(repeat):
                     heard = await ears(scenario)
-                    played = await runner.play(
-                        heard, understander, journal_world(database), brain_named(brain, understander)
-                    )
+                    played = await runner.play(heard, understander, journal_world(database), thinker)
                     passed = not played.faults
                     count = counts[kind, family_of(scenario)]
                     count[0] += passed
@@ -108,13 +107,6 @@ def family_of(scenario: dict[str, Any]) -> str:
         if kind == "outcome":
             return value
     return "no outcome"
-
-
-def brain_named(name: str, understander: RuleUnderstander) -> Brain | None:
-    """None: the scripted brain. Raises InvalidInput for a name that is none."""
-    if name == SCRIPTED:
-        return None
-    raise InvalidInput(f"--brain: scripted, got {name!r}")
 
 
 def _table(counts: dict[tuple[str, str], list[int]]) -> Table:
