@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -131,7 +132,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 def guarded_client(
     guard: EgressGuard, *, connections: int = 20, headers: Sequence[tuple[str, str]] = ()
 ) -> httpx.AsyncClient:
-    """An httpx client whose connections pass the guard; no redirects, no proxy from the environment.
+    """An httpx client whose connections pass the guard; no redirects, no proxy from the environment, no cookie jar:
+    several companies share it, and a session of one must never travel with a request of another.
 
     The time limits of a request are the caller's; these are the ones of a single step.
     """
@@ -143,6 +145,7 @@ def guarded_client(
         transport=transport,
         follow_redirects=False,
         trust_env=False,
+        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(10.0, connect=3.0),
         headers=list(headers),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.util
+import pkgutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -23,6 +24,7 @@ from crm.vendor.adapter import AdapterTools, Connection, Vendor, VendorCrm
 from crm.vendor.http import Timings
 from crm.vendor.registry import NAMES, vendor
 from crm.vendor.storage import MemoryLinks, MemoryTokens
+from tests import simulators
 from tests.simulators.vendor.crm import CrmSimulator, fixture
 from tests.simulators.vendor.serving import served
 
@@ -31,12 +33,17 @@ PATIENT = Timings(deadline_s=3.0, write_deadline_s=4.0, first_pause_s=0.05)
 
 
 def arranged_vendors() -> list[str]:
-    """Vendors that have both an adapter and a simulator."""
-    return [
-        name
-        for name in NAMES
-        if importlib.util.find_spec(f"crm.adapters.{name}") and importlib.util.find_spec(f"tests.simulators.{name}")
-    ]
+    """Vendors that have both an adapter and a simulator; `one_c:hs` is a second way to reach the same vendor.
+
+    A package tests.simulators.<vendor>_<way> beside tests.simulators.<vendor> makes the arrangement <vendor>:<way>.
+    """
+    packages = {item.name for item in pkgutil.iter_modules(simulators.__path__) if item.ispkg}
+    found = []
+    for name in NAMES:
+        if name in packages and importlib.util.find_spec(f"crm.adapters.{name}"):
+            ways = sorted(package.removeprefix(f"{name}_") for package in packages if package.startswith(f"{name}_"))
+            found += [name, *(f"{name}:{way}" for way in ways)]
+    return found
 
 
 class Unhurried(RateLimiter):
@@ -125,13 +132,14 @@ async def arrange(name: str, timings: Timings = PATIENT, file: CompanyFile | Non
     file = file or fixture()
     assert file.now is not None
     clock = FrozenClock(file.now + timedelta(0))
-    found = vendor(name)
-    module = importlib.import_module(f"tests.simulators.{name}")
+    vendor_name = name.split(":")[0]
+    found = vendor(vendor_name)
+    module = importlib.import_module(f"tests.simulators.{name.replace(':', '_')}")
     sim: CrmSimulator = module.SIMULATOR.make(file, clock.now)
     guard = EgressGuard(["127.0.0.1"])
     async with served(sim.app) as url, guarded_client(guard) as http:
         settings, secrets = sim.settings(url)
-        connection = Connection(name, settings, secrets)
+        connection = Connection(vendor_name, settings, secrets)
         tools = AdapterTools(
             http=http,
             limiter=Unhurried(None),
