@@ -68,7 +68,7 @@ class CompanyAccounts:
 
     async def account(self, company: Company, settings: LlmSettings) -> Account:
         """With the keys that there are. A secret that cannot be decrypted counts as missing, loudly."""
-        keys = {}
+        keys = dict.fromkeys((model.name for model in settings.models), "")
         for model in settings.models:
             try:
                 keys[model.name] = await self._secrets.get(company.scope, model.secret) or ""
