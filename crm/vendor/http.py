@@ -214,24 +214,41 @@ class VendorHttp:
 
     async def _within(self, request: httpx.Request, operation: str, kind: Kind, deadline: float) -> Reply:
         pause_s = self._timings.first_pause_s
+        perhaps_done = False  # an earlier try of a repeatable write may have been done: no later failure undoes that
         while True:
             try:
-                async with asyncio.timeout(max(0.0, deadline - self._now())):
-                    await self._places.acquire()
-            except TimeoutError:
-                raise RateLimited("too many requests of this salon are waiting", 0.0) from None
-            try:
-                await self._wait_for_turn(deadline)
-                wait_s, result = await self._attempt(request, operation, kind, deadline)
-            finally:
-                self._places.release()
+                wait_s, result = await self._in_turn(request, operation, kind, deadline)
+            except Unavailable as error:
+                if perhaps_done:
+                    raise _perhaps_done(error) from error
+                raise
             if wait_s is None and isinstance(result, Reply):
                 return result
             wait_s = pause_s if wait_s is None else wait_s
+            if isinstance(result, Reply):
+                failure: AppError = RateLimited("the CRM asks to come back later", wait_s)
+            else:
+                failure = result
+                perhaps_done |= kind is Kind.REPEATABLE and result.facts.get("sent") is not False
             if self._now() + wait_s >= deadline:
-                raise RateLimited("the CRM asks to come back later", wait_s) if isinstance(result, Reply) else result
+                raise _perhaps_done(failure) if perhaps_done else failure
             await asyncio.sleep(wait_s)
             pause_s *= 2
+
+    async def _in_turn(
+        self, request: httpx.Request, operation: str, kind: Kind, deadline: float
+    ) -> tuple[float | None, Reply | AppError]:
+        """One try in this company's place and under the vendor's limits."""
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._now())):
+                await self._places.acquire()
+        except TimeoutError:
+            raise RateLimited("too many requests of this salon are waiting", 0.0) from None
+        try:
+            await self._wait_for_turn(deadline)
+            return await self._attempt(request, operation, kind, deadline)
+        finally:
+            self._places.release()
 
     async def _wait_for_turn(self, deadline: float) -> None:
         """Under the vendor's limits. Raises RateLimited when the turn would come too late."""
@@ -291,9 +308,15 @@ class VendorHttp:
                 body += chunk
                 if len(body) > self._max_body:
                     raise httpx.DecodingError("the answer is too large", request=request)
+            if response.num_bytes_downloaded > self._max_body:  # what follows the end of a compressed body
+                raise httpx.DecodingError("the answer is too large", request=request)
             return Reply(response.status_code, response.headers, bytes(body))
         finally:
             await response.aclose()
+
+
+def _perhaps_done(error: AppError) -> OutcomeUnknown:
+    return OutcomeUnknown("the CRM did not say whether it was done", error=str(error.facts.get("error", error.code)))
 
 
 def _retry_after_s(reply: Reply) -> float | None:
