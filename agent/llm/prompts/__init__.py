@@ -1,0 +1,1 @@
+"""Versioned prompt texts, one file per language and version."""
