@@ -69,7 +69,14 @@ def test_a_master_beside_the_phone_is_no_caller(understander: RuleUnderstander) 
 
 
 @pytest.mark.parametrize(
-    "text", ["я в городе всего два дня", "в чате два дня спрашиваю", "внукам от двух до девяти лет", "тысяч на пять"]
+    "text",
+    [
+        "вечерний макияж",
+        "я в городе всего два дня",
+        "в чате два дня спрашиваю",
+        "внукам от двух до девяти лет",
+        "тысяч на пять",
+    ],
 )
 def test_what_is_counted_is_no_time(understander: RuleUnderstander, text: str) -> None:
     assert read(understander, text).time is None
@@ -99,6 +106,20 @@ def test_workdays_and_a_range_of_dates(understander: RuleUnderstander) -> None:
     assert dates.day is not None
     assert (dates.day.first, dates.day.last) == (date(2027, 1, 11), date(2027, 1, 15))
     assert dates.time is None
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("лучше в субботу чем в пятницу", date(2026, 12, 5)),
+        ("четверг удобнее чем суббота", date(2026, 12, 3)),
+        ("на крещение", date(2027, 1, 19)),
+    ],
+)
+def test_the_day_preferred_is_the_wish(understander: RuleUnderstander, text: str, day: date) -> None:
+    wish = read(understander, text).day
+    assert wish is not None
+    assert wish.first == day
 
 
 def test_a_day_that_no_month_has_is_said_to_be_bad(understander: RuleUnderstander) -> None:

@@ -72,8 +72,10 @@ class IntentReader:
         hints = self._rules.hints(facts.text)
         guess, probability = self._likeliest(tokens, slots, raw, context)
         harmless = guess in _HARMLESS
-        needed = SURE if harmless else COSTLY_SURE if guess in _COSTLY else GRAVE_SURE
-        guessed = [guess] if probability >= needed and (harmless or not _answers(context)) else []
+        unasked = context.expect is Expect.FREE and guess in _ANSWERS  # a yes to nothing books nothing
+        needed = SURE if harmless or unasked else COSTLY_SURE if guess in _COSTLY else GRAVE_SURE
+        picks = context.expect is Expect.CHOICE and guess is Intent.CHOOSE and probability >= COSTLY_SURE
+        guessed = [guess] if probability >= needed and (harmless or picks or not _answers(context)) else []
         matter = [intent for intent in sure if intent not in _POLITE]
         answers = [intent for intent in hints if intent in _ANSWERS]
         rest = [intent for intent in hints if intent not in _ANSWERS and intent not in _POLITE]

@@ -238,6 +238,9 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
         else:
             word, end = following, start + 2
     parts = _PARTS.get(word)
+    behind = tokens[end].text if end < len(tokens) else ""
+    if word.startswith(("вечерн", "дневн", "утренн")) and behind.startswith(_LOOKS):
+        return None  # «вечерний макияж» is a kind of make-up
     if parts is None or (start and tokens[start - 1].text.startswith("добр")):
         return None
     if word in ("день", "дня") and tokens[start].text not in ("в", "на", "днем") and end - start == 1:
@@ -253,6 +256,7 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
     return TimeItem(start, end, TimeWish(not_before=parts[0], start_by=parts[1], phrase=_phrase(tokens, start, end)))
 
 
+_LOOKS = wordlist("макияж мейк причес приче уклад образ")
 _WEEKDAY_NOMINATIVE = frozenset(
     wordlist(
         "понедельник вторник среда среду четверг пятница пятницу суббота субботу воскресенье завтра сегодня послезавтра"

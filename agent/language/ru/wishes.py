@@ -14,7 +14,8 @@ _REFUSED_AFTER = (
     "надо", "не хочу",
     "не выход", "не вый", "не успе", "плохо подход", "рано", "поздно", "занят", "работаю", "не вариант", "не устра",
     "нельзя", "не буд",
-    "не в ", "не люб", "уже не", "мне не", "у меня не", "поздновато", "рановато", "тоже не", "точно не", "отмен",
+    "не в ", "не люб", "я на смене", "я на работе", "уже не", "мне не", "у меня не", "поздновато", "рановато",
+    "тоже не", "точно не", "отмен",
 )  # fmt: skip
 _BOOKED = frozenset(
     wordlist(
@@ -34,6 +35,7 @@ _MOVING = (
     "поменя",
     "поменять",
 )
+_PREFERRED = frozenset(wordlist("лучше удобнее предпочтительнее"))
 _ALTERNATIVE = frozenset(wordlist("или либо"))
 
 
@@ -105,6 +107,9 @@ def refused(tokens: Sequence[Token], start: int, end: int) -> bool:
     before = [token.text for token in tokens[max(0, start - 3) : start]]
     while before and before[-1] in ("в", "во", "на", "к", "с", "со", "до", "после", "этот", "эту"):
         before.pop()
+    preferred = {token.text for token in tokens[max(0, start - 6) : start]} & _PREFERRED
+    if before and before[-1] == "чем" and preferred:
+        return True  # «лучше в субботу чем в пятницу»
     if before and before[-1] in ("не", "кроме", "ни"):
         following = tokens[end].text if end < len(tokens) else ""
         return following not in ("раньше", "позже") and before[-2:-1] != ["почему"] and before[-2:-1] != ["можно"]
