@@ -22,8 +22,8 @@ BRISK = LlmTimings(hedge_s=0.1, scripted_s=0.8, gap_s=0.3, turn_s=20, rest_s=0.0
 """A stalled stream is given up soon; a busy machine still decides nothing."""
 USELESS = ("no created booking", "missing effect", "unexpected effect outcome:info")
 ALL = {scenario["id"]: scenario for scenario in load("scenarios")}
-SOME = ("D02", "D04", "D06", "D08", "D14", "D26")
-"""A master's other day, a chain, a move, a cancellation, a child, English."""
+SOME = ("D04", "D06", "D14", "D26")
+"""A chain of two masters, a move, a child, English."""
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,7 @@ async def test_every_provider_holds_conversations(name, understander):
                 assert not played.faults, f"{scenario_id}\n{played}"
                 assert set(told(played)) <= {"ok"}
         assert server.refused == server.failures == []
-        assert {"find_times", "read_back"} <= {call.name for asked in server.asked for call in asked.calls} | {
-            "read_back"
-        }
+        assert "find_times" in {call.name for asked in server.asked for call in asked.calls}
 
 
 @pytest.mark.parametrize("scenario_id", sorted(ALL))
