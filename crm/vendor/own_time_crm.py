@@ -76,6 +76,16 @@ class EntryChange:
     """Put in front of what is written there."""
 
 
+class RefusedByLedger(AppError):
+    """A definite no of the vendor to a write: nothing of it was done. Raised by `write`, `change`, `remove`."""
+
+    code = "refused_by_crm"
+
+    def __init__(self, reason: RefusalReason = RefusalReason.REFUSED_BY_CRM) -> None:
+        super().__init__("the CRM refuses the write", sent=False, reason=reason)
+        self.reason = reason
+
+
 class Ledger(Protocol):
     """How one vendor holds clients and bookings. Times are aware; ids of services and staff are ours.
 
@@ -212,6 +222,9 @@ class OwnTimeCrm:
         for item in judged:
             try:
                 made.append(await self._ledger.write(catalogue, _entry(catalogue, client, draft, item, marker)))
+            except RefusedByLedger as refused:
+                await self._take_back(catalogue, made)
+                return Refused(refused.reason)
             except AppError as error:
                 if made and error.facts.get("sent") is False:
                     await self._take_back(catalogue, made)
@@ -237,7 +250,10 @@ class OwnTimeCrm:
             judged = await self._judged(catalogue, plan, new_visit=False, ignore=frozenset({booking_id}))
             if isinstance(judged, RefusalReason):
                 return Refused(judged)
-        await self._ledger.change(catalogue, booking, EntryChange(part=plan.parts[0], marker=marker))
+        try:
+            await self._ledger.change(catalogue, booking, EntryChange(part=plan.parts[0], marker=marker))
+        except RefusedByLedger as refused:
+            return Refused(refused.reason)
         if await self._came_second(catalogue, plan, [booking_id], marker):
             old = PlannedPart(booking.staff_id, booking.service_ids, booking.start, booking.end, booking.price)
             with after_writing():
@@ -252,7 +268,10 @@ class OwnTimeCrm:
         if booking is None:
             return Written(())
         if booking.status is not BookingStatus.CANCELLED:
-            await self._ledger.remove(catalogue, booking, late=late, reason=reason)
+            try:
+                await self._ledger.remove(catalogue, booking, late=late, reason=reason)
+            except RefusedByLedger as refused:
+                return Refused(refused.reason)
         return Written((replace(booking, status=BookingStatus.CANCELLED, late_cancel=late),))
 
     async def set_status(self, scope: CompanyScope, booking_id: BookingId, status: BookingStatus) -> WriteResult:
@@ -269,7 +288,10 @@ class OwnTimeCrm:
             booking = await self._ledger.entry(catalogue, booking_id)
         if booking is None:
             return Refused(RefusalReason.NOT_FOUND)
-        await self._ledger.change(catalogue, booking, change)
+        try:
+            await self._ledger.change(catalogue, booking, change)
+        except RefusedByLedger as refused:
+            return Refused(refused.reason)
         return Written((await self._read_back(catalogue, booking_id),))
 
     # --- reading back
