@@ -28,6 +28,8 @@ OWN_ADDRESS = {
 GIGACHAT_TOKENS = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth"
 CONNECT_S = 3.0
 """Within one answer's patience: a host that does not take the connection by then is down."""
+RETRY_S = 60.0
+"""A certificate file may have been put right meanwhile."""
 READ_S = 20.0
 """Last resort only: the brain's own timings end a request long before."""
 
@@ -145,6 +147,8 @@ class LinePool:
 
     _built: dict[tuple[CompanyId, ModelChoice, str, str], Built] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _refused: dict[tuple[CompanyId, ModelChoice, str, str], float] = field(default_factory=dict)
+    """When a model turned out to be unusable: not tried, and not logged, on every turn."""
 
     async def lines(self, company: CompanyId, account: Account) -> list[Line]:
         """Of the models that can be used; one that cannot is logged and left out."""
@@ -164,10 +168,14 @@ class LinePool:
         async with self._lock:
             if place in self._built:
                 return self._built[place]
+            now_s = asyncio.get_running_loop().time()
+            if now_s - self._refused.get(place, -RETRY_S) < RETRY_S:
+                return None
             try:
                 built = await asyncio.to_thread(build_line, choice, key, region, company)
             except AppError as error:
                 log.error("model_unusable", company=str(company), model=choice.name, code=error.code)
+                self._refused[place] = now_s
                 return None
             for old in [p for p in self._built if p[0] == company and p[1].name == choice.name]:
                 await self._built.pop(old).http.aclose()

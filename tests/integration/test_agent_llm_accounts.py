@@ -69,3 +69,20 @@ def test_the_option_of_a_brain():
     for wrong in ("llm:", "gpt", "model:x"):
         with pytest.raises(InvalidInput, match="--brain"):
             accounts_for(wrong)
+
+
+async def test_a_model_that_cannot_be_used_is_left_out_and_not_built_on_every_turn(monkeypatch):
+    from agent.llm import providers
+    from agent.llm.model import Account
+    from core.ids import new_conversation_id
+
+    built = []
+    real = providers.build_line
+    monkeypatch.setattr(providers, "build_line", lambda *given: (built.append(given[0].name), real(*given))[1])
+    settings = settings_from_json({"models": [{"provider": "gemini", "model": "g"}, CHOICE["models"][1]]})
+    pool, company = providers.LinePool(), new_conversation_id()
+    for _ in range(3):
+        lines = await pool.lines(company, Account(settings, "RU", {"gemini": "k"}))
+        assert [line.name for line in lines] == ["spare"]
+    assert built == ["gemini", "spare"]
+    await pool.close()
