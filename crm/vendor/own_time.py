@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from core.errors import ConfigurationError
-from crm.catalogue import Accepted, Catalogue, accept_part, check_order
+from crm.catalogue import Accepted, Catalogue, accept_part, check_order, total
 from crm.model import (
     ACTIVE_STATUSES,
     Booking,
     BookingId,
     Plan,
+    Price,
     RefusalReason,
     ServiceId,
     Shift,
@@ -125,6 +126,13 @@ class IdMap:
 
     def our_staff(self, theirs: str) -> StaffId:
         return StaffId(next((ours for ours, other in self.staff.items() if other == theirs), theirs))
+
+
+def list_price(catalogue: Catalogue, staff_id: StaffId, service_ids: Sequence[ServiceId]) -> Price:
+    """What the price list says, for vendors whose records hold no sum; nothing for what is not on the list."""
+    services = [catalogue.services[service_id] for service_id in service_ids if service_id in catalogue.services]
+    offers = [offer for service in services if (offer := service.offer_by(staff_id)) is not None]
+    return total(offer.price for offer in offers)
 
 
 def visit_end(start: datetime, minutes: int) -> datetime:

@@ -1,0 +1,59 @@
+"""What a token of Planfix may, asked one by one and without writing anything."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from core.errors import AppError
+from crm.adapters.planfix import records as r
+from crm.adapters.planfix.wire import Wire
+from crm.model import Capabilities
+from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
+from crm.vendor.http import AccessDenied
+
+_REMEDY_RU = "Проверьте адрес аккаунта, номер шаблона и права токена, затем повторите."
+
+
+async def probe(
+    wire: Wire,
+    connection: Connection,
+    of_template: Any,
+    marker_known: Callable[[], Awaitable[int | None]],
+    capabilities: Capabilities,
+) -> Probe:
+    async def auth() -> str:
+        await wire.ask("ping", "GET", "/ping")
+        return ""
+
+    async def services() -> str:
+        return f"{len(connection.mapped('services'))} сопоставлено"
+
+    async def staff() -> str:
+        rows = await wire.listed("staff", "/user/list", "users", "id,name,midname,lastname")
+        known = {r.bare(row.id("id")) for row in rows}
+        wanted = [r.person(theirs) for theirs in connection.mapped("staff").values()]
+        strange = [item for item in wanted if item.startswith("user:") and r.bare(item) not in known]
+        return f"в аккаунте нет сотрудников {', '.join(strange)}" if strange else str(len(rows))
+
+    async def fields() -> str:
+        return "" if await marker_known() is not None else "поле «Метка AI-Admin» будет создано при первой записи"
+
+    async def clients() -> str:
+        await wire.ask("clients", "POST", "/contact/list", body={"offset": 0, "pageSize": 1, "fields": "id"})
+        return ""
+
+    async def book() -> str:
+        body = {"offset": 0, "pageSize": 1, "fields": "id,template", "filters": [of_template]}
+        await wire.ask("records", "POST", "/task/list", body=body)
+        return ""
+
+    questions = (("auth", auth), ("services", services), ("staff", staff), ("fields", fields), ("clients", clients),
+                 ("book", book))  # fmt: skip
+    items = []
+    for name, question in questions:
+        try:
+            items.append(ProbeItem(name, ProbeState.WORKS, await question()))
+        except AccessDenied as denied:
+            items.append(ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy))
+        except AppError as error:
+            items.append(ProbeItem(name, ProbeState.FAILED, error.message, _REMEDY_RU))
+    return Probe(tuple(items), capabilities)
