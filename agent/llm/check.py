@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from agent.llm.contest import Line
 from agent.llm.exchange import tool_parameters
 from agent.llm.failures import failure_of, retry_after_s
 from agent.llm.health import Failure
@@ -53,18 +54,17 @@ async def check_model(choice: ModelChoice, key: str, region: str, company: Compa
     return Verdict(True, f"Отвечает.{slow}", took_ms, first_ms)
 
 
-async def _ask(line: object) -> tuple[float, str, int]:
+async def _ask(line: Line) -> tuple[float, str, int]:
     """Milliseconds to the first token, the words, the number of calls."""
     from pydantic_ai.direct import model_request_stream
     from pydantic_ai.messages import ModelRequest, PartStartEvent, ToolCallPart, UserPromptPart
 
     started_s = time.perf_counter()
     first_ms = 0.0
-    model, settings = line.model, line.settings  # type: ignore[attr-defined]
     request = model_request_stream(
-        model,
+        line.model,
         [ModelRequest([UserPromptPart(_QUESTION)], instructions="Отвечай коротко.")],
-        model_settings=settings,
+        model_settings=line.settings,
         model_request_parameters=tool_parameters(),
     )
     async with request as stream:

@@ -15,6 +15,7 @@ from agent.llm.numbers import Numbers
 from agent.llm.prompt import booking_facts, proposal
 from agent.llm.refusals import Refusal, said_by_caller
 from agent.model import Turn, TurnKind
+from agent.policy.ending import outcome_of
 from agent.policy.manage import changed_services
 from agent.policy.moves import Finish, Use, View
 from agent.policy.people import look_up
@@ -234,8 +235,6 @@ class Toolkit:
             if not leaves and not self.state.done:
                 raise Refusal("the client has not taken leave: go on with the talk")
             say = self.turn.at(self.view, self.state).say
-            from agent.policy.ending import outcome_of
-
             end = Finish((say.goodbye(self.state),), outcome_of(self.state), self.state)
             self.draft = Draft((), end, self.state)
         self.ended = True
