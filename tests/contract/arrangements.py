@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from crm.vendor.http import Timings
 from crm.vendor.registry import NAMES, vendor
 from crm.vendor.storage import MemoryLinks, MemoryTokens
 from tests import simulators
-from tests.simulators.vendor.crm import CrmSimulator, fixture
+from tests.simulators.vendor.crm import CrmSimulator, Now, fixture
 from tests.simulators.vendor.serving import served
 
 PATIENT = Timings(deadline_s=3.0, write_deadline_s=4.0, first_pause_s=0.05)
@@ -127,15 +127,20 @@ def new_marker() -> str:
 
 
 @contextlib.asynccontextmanager
-async def arrange(name: str, timings: Timings = PATIENT, file: CompanyFile | None = None) -> AsyncIterator[Arranged]:
-    """The adapter connected to a fresh simulator on a loopback port."""
+async def arrange(
+    name: str,
+    timings: Timings = PATIENT,
+    file: CompanyFile | None = None,
+    make: Callable[[CompanyFile, Now], CrmSimulator] | None = None,
+) -> AsyncIterator[Arranged]:
+    """The adapter connected to a fresh simulator on a loopback port. `make`: in place of the vendor's usual one."""
     file = file or fixture()
     assert file.now is not None
     clock = FrozenClock(file.now + timedelta(0))
     vendor_name = name.split(":")[0]
     found = vendor(vendor_name)
     module = importlib.import_module(f"tests.simulators.{name.replace(':', '_')}")
-    sim: CrmSimulator = module.SIMULATOR.make(file, clock.now)
+    sim: CrmSimulator = (make or module.SIMULATOR.make)(file, clock.now)
     guard = EgressGuard(["127.0.0.1"])
     async with served(sim.app) as url, guarded_client(guard) as http:
         settings, secrets = sim.settings(url)

@@ -109,35 +109,38 @@ class Register:
     async def changed_since(self, scope: CompanyScope, since: datetime, now: datetime) -> list[Booking]:
         """Bookings of the location that were seen to change after `since`, cancelled ones included."""
         lists = await self._lists.lists(scope)
-        looks = await asyncio.gather(*(self._look(lists, staff_id, since, now) for staff_id in lists.staff))
-        return sorted((b for look in looks for b in look), key=lambda b: b.start)
+        current = await asyncio.gather(*(self._current(lists, staff_id, now) for staff_id in lists.staff))
+        listed = {row.id("uuid") for rows in current for row in rows}
+        changed: list[Booking] = []
+        for staff_id, rows in zip(lists.staff, current, strict=True):
+            changed += await self._look(lists, staff_id, rows, listed, since, now)
+        return sorted(changed, key=lambda found: found.start)
 
-    async def _look(self, lists: Lists, staff_id: StaffId, since: datetime, now: datetime) -> list[Booking]:
-        rows = {row.id("uuid"): row for row in await self._current(lists, staff_id, now)}
+    async def _look(
+        self, lists: Lists, staff_id: StaffId, rows: Sequence[Record], listed: set[str], since: datetime, now: datetime
+    ) -> list[Booking]:
+        """What is new in one master's list, and what has left all lists before its time (cancelled or deleted)."""
         before: Mapping[str, Sequence[str]] = (await self._links.get(SEEN, staff_id) or {}).get("rows", {})
-        gone = [key for key in before if key not in rows]
-        for key in gone:  # ended, given to another master, or deleted: the record says which
-            record = await self.raw(key) if before[key][2] > now.isoformat() else None
-            if record is not None and staff_of(record) in (None, staff_id):
-                rows[key] = record
+        gone = [key for key, seen in before.items() if key not in listed and datetime.fromisoformat(seen[2]) > now]
+        records = [*rows, *[record for key in gone if (record := await self.raw(key)) is not None]]
         seen: dict[str, list[str]] = {}
         changed = []
-        for key, row in rows.items():
-            found = await self._with_master(lists, row, staff_id, listed=key not in gone)
-            print_ = f"{found.status}|{found.start.isoformat()}|{found.end.isoformat()}|{','.join(found.service_ids)}"
+        for record in records:
+            key = record.id("uuid")
+            found = await self._with_master(lists, record, staff_id)
+            form = f"{found.status}|{found.start.isoformat()}|{found.end.isoformat()}|{','.join(found.service_ids)}"
             known = before.get(key)
-            when = known[1] if known and known[0] == print_ else now.isoformat()
-            if key not in gone:
-                seen[key] = [print_, when, found.end.astimezone(now.tzinfo).isoformat()]
+            when = known[1] if known and known[0] == form else now.isoformat()
+            seen[key] = [form, when, found.end.isoformat()]
             if datetime.fromisoformat(when) > since:
                 changed.append(found)
         await self._links.put(SEEN, staff_id, {"rows": seen})
         return changed
 
-    async def _with_master(self, lists: Lists, row: Record, staff_id: StaffId, *, listed: bool) -> Booking:
+    async def _with_master(self, lists: Lists, row: Record, staff_id: StaffId) -> Booking:
         stored = await self._links.get(BOOKING, row.id("uuid"))
         link = Link.from_json(stored) if stored else None
-        if listed and (link is None or link.staff != staff_id or link.start != _start(row, lists)):
+        if link is None or link.staff != staff_id or link.start != _start(row, lists):
             fresh = Link(staff_id, link.services if link else (), _start(row, lists))
             link = await self.link(row.id("uuid"), fresh)
         return booking(row, lists, link)
