@@ -1,0 +1,63 @@
+"""What this 1C user may do: each set is asked once, nothing is written. The profile is shown to be confirmed."""
+
+from collections.abc import Awaitable, Callable
+
+from core.errors import AppError, ConfigurationError
+from crm.adapters.one_c.entities import Entities
+from crm.adapters.one_c.wire import Wire
+from crm.model import Capabilities
+from crm.vendor.adapter import Probe, ProbeItem, ProbeState
+from crm.vendor.http import AccessDenied
+
+PROFILE_RU = (
+    "Опубликуйте недостающие объекты в составе OData или опишите профиль сами в настройке profile: какой справочник "
+    "клиенты, какой сотрудники и услуги, какой документ запись."
+)
+LATER_RU = "Проверьте адрес базы и доступность сервера 1С, затем повторите."
+
+
+async def probe(wire: Wire, entities: Entities, capabilities: Capabilities) -> Probe:
+    async def auth() -> str:
+        return f"объектов опубликовано: {len(await wire.published())}"
+
+    async def profile() -> str:
+        found = await entities.profile()
+        if wrong := await entities.contradictions():
+            raise ConfigurationError(f"в базе не опубликовано: {', '.join(wrong)}")
+        shown = found.to_json()
+        return shown if entities.confirmed else f"предложен по метаданным, проверьте и сохраните: {shown}"
+
+    async def first(what: str) -> str:
+        found = await entities.profile()
+        sets = {
+            "services": found.services.set,
+            "staff": found.staff.set,
+            "clients": found.clients.set,
+            "book": found.visit.set,
+        }
+        rows = await wire.listed(what, sets[what], top=1, only_first=True)
+        return f"{sets[what]}: {'есть' if rows else 'пусто'}"
+
+    async def slots() -> str:
+        return "график ведём мы, занятость по документам"
+
+    questions: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
+        ("auth", auth),
+        ("profile", profile),
+        ("services", lambda: first("services")),
+        ("staff", lambda: first("staff")),
+        ("slots", slots),
+        ("clients", lambda: first("clients")),
+        ("book", lambda: first("book")),
+    )
+    items = []
+    for name, question in questions:
+        try:
+            items.append(ProbeItem(name, ProbeState.WORKS, await question()))
+        except AccessDenied as denied:
+            items.append(ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy))
+        except AppError as error:
+            remedy = PROFILE_RU if error.code in ("invalid_input", "profile_incomplete", "configuration") else LATER_RU
+            items.append(ProbeItem(name, ProbeState.FAILED, error.message, remedy))
+    items.append(ProbeItem("webhooks", ProbeState.ABSENT, "1С никого не вызывает, изменения узнаём опросом"))
+    return Probe(tuple(items), capabilities)
