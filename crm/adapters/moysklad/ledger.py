@@ -43,6 +43,7 @@ class MoyskladLedger:
         self._connection = connection
         self._fields = o.OrderFields(self._wire)
         self._states: o.States | None = None
+        self._unlisted: set[str] = set()
         self._organization = str(connection.settings.get("organization_id") or "")
 
     # --- clients
@@ -138,9 +139,10 @@ class MoyskladLedger:
     async def _bookings(self, catalogue: Catalogue, rows: Sequence[Record]) -> list[Booking]:
         reader = await self._reader(catalogue)
         used = {state for row in rows if (state := referred(row, "state"))}
-        if used - set(reader.states.meanings):  # a person has made a new one
+        if unlisted := used - set(reader.states.meanings) - self._unlisted:  # a person has made a new one
             self._states = None
             reader = await self._reader(catalogue)
+            self._unlisted |= unlisted - set(reader.states.meanings)
         return [booking for row in rows if (booking := reader.booking(row)) is not None]
 
     async def _reader(self, catalogue: Catalogue) -> o.OrderReader:
