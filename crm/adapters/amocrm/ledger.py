@@ -21,10 +21,11 @@ from crm.model import (
     ClientId,
     PlannedPart,
 )
-from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe, ProbeItem, ProbeState
+from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.http import AccessDenied, Kind, Malformed
 from crm.vendor.own_time import IdMap, minutes_of
 from crm.vendor.own_time_crm import EntryChange, NewEntry, OwnTimeCrm
+from crm.vendor.probing import answered
 
 log = structlog.get_logger(__name__)
 
@@ -271,15 +272,8 @@ class AmoLedger:
 
         questions = (("auth", account), ("services", mapped), ("staff", users), ("pipeline", statuses),
                      ("fields", fields), ("clients", contacts), ("book", leads))  # fmt: skip
-        items = []
-        for name, question in questions:
-            try:
-                items.append(ProbeItem(name, ProbeState.WORKS, await question()))
-            except AccessDenied as denied:
-                items.append(ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy))
-            except AppError as error:
-                remedy = "Проверьте номер воронки и права интеграции, затем повторите."
-                items.append(ProbeItem(name, ProbeState.FAILED, error.message, remedy))
+        remedy = "Проверьте номер воронки и права интеграции, затем повторите."
+        items = [await answered(name, question, remedy) for name, question in questions]
         return Probe(tuple(items), CAPABILITIES)
 
     async def subscribe(self, url: str) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import Any
 
-from core.errors import AppError
 from crm.adapters.yclients_family.catalogue import BranchLists
 from crm.adapters.yclients_family.wire import Wire, data_of
 from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied
+from crm.vendor.probing import answered
 
 CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, notifies_clients=True)
 
@@ -44,17 +43,8 @@ async def probe(wire: Wire, company: str, lists: BranchLists, today: date) -> Pr
         ("clients", clients),
         ("book", lambda: asked(wire.get("records", f"/records/{company}", params={"page": 1, "count": 1}))),
     ]
-    items = [await _asked(name, question) for name, question in questions]
-    hooks = await _asked("webhooks", lambda: asked(wire.get("hooks", f"/hooks_settings/{company}")))
+    items = [await answered(name, question) for name, question in questions]
+    hooks = await answered("webhooks", lambda: asked(wire.get("hooks", f"/hooks_settings/{company}")))
     if hooks.state is ProbeState.DENIED:
         hooks = ProbeItem("webhooks", ProbeState.ABSENT, "нет права, изменения узнаём опросом")
     return Probe((*items, hooks), CAPABILITIES)
-
-
-async def _asked(name: str, question: Callable[[], Awaitable[str]]) -> ProbeItem:
-    try:
-        return ProbeItem(name, ProbeState.WORKS, await question())
-    except AccessDenied as denied:
-        return ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy)
-    except AppError as error:
-        return ProbeItem(name, ProbeState.FAILED, error.message, "Повторите проверку позже.")
