@@ -27,9 +27,11 @@ class Session:
     """Empty: the next request starts one."""
     born_s: float = 0.0
     used_s: float = 0.0
+    failures: int = 0
+    """Requests in a row that got no answer in it."""
 
     def forget(self) -> None:
-        self.cookie = ""
+        self.cookie, self.failures = "", 0
 
 
 class Sessions:
@@ -43,7 +45,8 @@ class Sessions:
     async def lent(self, within_s: float) -> AsyncIterator[Session]:
         """A session for one request. Raises RateLimited when none gets free in time.
 
-        A request that ends in an exception may still be running in its session: the session is left alone then.
+        A session left behind keeps its licence for a while, so one that gave no answer gets a second chance, no third:
+        its request may still be running.
         """
         try:
             async with asyncio.timeout(within_s):
@@ -55,8 +58,11 @@ class Sessions:
             if session.cookie and self._now() - session.used_s > IDLE_S:
                 session.forget()
             yield session
+            session.failures = 0
         except BaseException:
-            session.forget()
+            session.failures += 1
+            if session.failures > 1:
+                session.forget()
             raise
         finally:
             session.used_s = self._now()

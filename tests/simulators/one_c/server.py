@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from tests.simulators.vendor.crm import Delivery, Held, Now
 from tests.simulators.vendor.faults import FaultPlan, Faulty
 
 EMPTY_REF, EMPTY_DATE = "00000000-0000-0000-0000-000000000000", "0001-01-01T00:00:00"
+SESSION_IDLE_S = 20.0
 LOGIN = "Робот"
 ROOT = "/salon/odata/standard.odata"
 OPTIONS = {"$format", "$filter", "$select", "$orderby", "$top", "$skip", "$inlinecount"}
@@ -51,8 +53,9 @@ class OneCSimulator:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in configuration.sets}
         self.hidden: set[str] = set()
         """Sets that the administrator has not published."""
-        self.sessions: dict[str, int] = {}
-        self.most_sessions = 8
+        self.sessions: dict[str, float] = {}
+        """Cookie to when it was last used, monotonic seconds; one idle for 20 s is gone, as is usual."""
+        self.most_sessions = 16
         self.post_with_brackets = False
         self.may_post = True
         self.refuses_writes = False
@@ -215,18 +218,20 @@ class OneCSimulator:
         wish, cookie = request.headers.get("ibsession", ""), request.cookies.get("ibsession", "")
         if wish not in ("", "start", "finish"):
             raise Refusal(400, "1", "IBSession")
+        moment = time.monotonic()
+        self.sessions = {key: used for key, used in self.sessions.items() if moment - used < SESSION_IDLE_S}
         if cookie:
             if cookie not in self.sessions:  # answered in three ways, as found in the field
                 self.sessions_seen += 1
                 raise Refusal((400, 404, 500)[self.sessions_seen % 3], "-1", "Сеанс работы завершен администратором")
-            self.sessions[cookie] += 1
+            self.sessions[cookie] = moment
             if wish == "finish":
                 del self.sessions[cookie]
             return ""
         if wish == "start":
             if len(self.sessions) >= self.most_sessions:
                 raise Refusal(406, "-1", "Не удалось начать сеанс: превышено число лицензий")
-            self.sessions[made := secrets.token_hex(16)] = 1
+            self.sessions[made := secrets.token_hex(16)] = moment
             return made
         return ""
 
