@@ -304,13 +304,11 @@ class MegaplanSimulator:
     async def _put_person(self, number: int | None, body: dict[str, Any]) -> dict[str, Any]:
         asked.only(body, asked.HUMAN_WRITE, "ContractorHuman")
         for item in body.get("contactInfo", []):
-            if (
-                set(item) - {"contentType", "type", "value", "isMain", "comment"}
-                or item["contentType"] != "ContactInfo"
-            ):
+            if set(item) - {"contentType", "type", "value", "isMain", "comment"} or not isinstance(item["value"], str):
                 raise Refusal(422, "ContactInfo", "contactInfo")
-            if item["type"] not in ("phone", "email", "telegram") or not isinstance(item["value"], str):
+            if item["contentType"] != "ContactInfo" or item["type"] not in ("phone", "email", "telegram"):
                 raise Refusal(422, "ContactInfo", "contactInfo")
+        event = "on_after_update" if number is not None else "on_after_create"
         if number is None:
             number = self._add_person("", "")
         phone = next((item["value"] for item in body.get("contactInfo", []) if item["type"] == "phone"), None)
