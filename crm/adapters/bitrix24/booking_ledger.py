@@ -6,15 +6,15 @@ back, and one whose answer is lost is finished later, when the record is found b
 https://apidocs.bitrix24.ru/api-reference/booking/
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from core.errors import AppError
+from core.errors import AppError, Unavailable
 from core.phone import Phone
 from crm.adapters.bitrix24 import events, polling, probing, records, windows
 from crm.adapters.bitrix24.clients import Contacts, made_id
@@ -22,6 +22,7 @@ from crm.adapters.bitrix24.deals import VisitDeals
 from crm.adapters.bitrix24.portal_hours import PortalHours
 from crm.adapters.bitrix24.records import Note, StaffOf
 from crm.adapters.bitrix24.replies import Answer, MethodAbsent, Refusal
+from crm.adapters.bitrix24.visit_links import DAY, Link, VisitLinks, unfinished
 from crm.adapters.bitrix24.wire import Wire, rows_of
 from crm.catalogue import Catalogue
 from crm.model import (
@@ -42,10 +43,7 @@ from crm.vendor.parsing import Record
 
 log = structlog.get_logger(__name__)
 
-VISIT = "visit"
-"""Kind of link, by marker: where a write of ours is to be looked for, and what is needed to finish it."""
 TAKEN = "1018"
-_DAY = timedelta(days=1)
 AHEAD = timedelta(days=400)
 """How far ahead a client's bookings are looked for: people book beyond the salon's own horizon."""
 
@@ -56,6 +54,15 @@ class Declined(Refusal):
     def __init__(self, reason: RefusalReason, refusal: Refusal | None = None) -> None:
         super().__init__("book", refusal.vendor_code if refusal else "", "", 400)
         self.reason = reason
+
+
+class Unfinished(AppError):
+    """The booking stands, and its client or deal could not be tied to it now: to be looked up again. No `Unavailable`,
+    because that reads as "nothing was sent" where it comes before a write."""
+
+    code = "outcome_unknown"
+    retryable = True
+    http_status = 503
 
 
 class BookingLedger:
@@ -76,7 +83,7 @@ class BookingLedger:
         self._tools = tools
         self._deals = deals
         self._contacts = Contacts(wire)
-        self._looked_for: dict[str, windows.Window] = {}
+        self._visits = VisitLinks(tools.links)
 
     # --- clients
 
@@ -103,21 +110,25 @@ class BookingLedger:
     async def entry(self, catalogue: Catalogue, booking_id: BookingId) -> Booking | None:
         if not booking_id.isdigit():
             return None
-        row = await self._row(booking_id)
+        number = int(booking_id)
+        answers = await self._wire.batch(
+            "records",
+            {
+                "b": ("booking.v1.booking.get", {"id": number}),
+                "c": ("booking.v1.booking.client.list", {"bookingId": number}),
+            },
+        )
+        row = _visit(answers["b"])
         if row is None:
             return None
-        clients = (await self._clients_of([booking_id]))[booking_id]
-        return records.booking(row, catalogue, await self._staff_of(catalogue), clients)[0]
+        staff_of = await self._staff_of(catalogue)
+        return records.booking(row, catalogue, staff_of, _contacts(answers["c"]))[0]
 
     async def _row(self, booking_id: str) -> Record | None:
         try:
-            answer = await self._wire.call("records", "booking.v1.booking.get", {"id": int(booking_id)})
+            return _visit(await self._wire.call("records", "booking.v1.booking.get", {"id": int(booking_id)}))
         except Refusal as refusal:
-            if refusal.absent:
-                return None
-            raise
-        record = answer.record("record")
-        return record.record("booking") if "booking" in record else record
+            return _visit(refusal)
 
     async def _clients_of(self, booking_ids: Sequence[str]) -> dict[str, list[ClientId]]:
         """The contacts of each booking; companies are no guests. A booking that is gone has none."""
@@ -133,8 +144,9 @@ class BookingLedger:
 
     async def by_marker(self, catalogue: Catalogue, marker: str) -> Sequence[Booking]:
         """Where the write is known to belong; everywhere when we know nothing of it. Unfinished ones are finished."""
-        link = await self._tools.links.get(VISIT, marker)
-        start, end = self._where(catalogue, marker, link)
+        link = await self._visits.get(marker)
+        horizon = catalogue.profile.rules.horizon_days
+        start, end = self._visits.where(marker, link, self._tools.clock.now(), horizon)
         rows = {row.id("id"): row for row in await windows.listed(self._wire, start, end)}
         mine = {key: row for key, row in rows.items() if records.note_of(row.text("description", "")).marker == marker}
         for known in (link or {}).get("ids", ()):
@@ -148,33 +160,19 @@ class BookingLedger:
         found = []
         for key in sorted(mine, key=lambda key: (len(key), key)):
             booking = records.booking(mine[key], catalogue, staff_of, clients[key])[0]
-            if link is not None and link.get("client") and key not in link.get("ids", ()):
+            if link is not None and unfinished(link, key):
                 booking = await self._finish_later(booking, mine[key], link, marker)
             found.append(booking)
         return found
 
-    def _where(self, catalogue: Catalogue, marker: str, link: Mapping[str, Any] | None) -> windows.Window:
-        if link is not None:
-            return datetime.fromisoformat(link["from"]), datetime.fromisoformat(link["to"])
-        if marker in self._looked_for:
-            return self._looked_for[marker]
-        now = self._tools.clock.now()
-        return now - _DAY, now + timedelta(days=catalogue.profile.rules.horizon_days + 2)
-
-    @contextmanager
-    def looking_for(self, marker: str, plan: Plan) -> Iterator[None]:
-        """While a plan is being written: its marker can stand nowhere but at its time."""
-        self._looked_for[marker] = (plan.start - _DAY, plan.end + _DAY)
-        try:
-            yield
-        finally:
-            self._looked_for.pop(marker, None)
+    def looking_for(self, marker: str, plan: Plan) -> AbstractContextManager[None]:
+        return self._visits.looking_for(marker, plan)
 
     async def of_client(self, catalogue: Catalogue, client_id: ClientId, after: datetime) -> Sequence[Booking]:
         if not client_id.isdigit():
             return []
         staff_of = await self._staff_of(catalogue)
-        rows = await windows.listed(self._wire, after - _DAY, after + AHEAD, client_id=client_id)
+        rows = await windows.listed(self._wire, after - DAY, after + AHEAD, client_id=client_id)
         return [records.booking(row, catalogue, staff_of, [client_id])[0] for row in rows]
 
     # --- writing
@@ -182,7 +180,7 @@ class BookingLedger:
     async def write(self, catalogue: Catalogue, entry: NewEntry) -> BookingId:
         with before_writing():
             resource = await self._resource(catalogue, entry)
-            await self._remember(entry)
+            await self._visits.begun(entry.marker, entry.part, entry.client.id)
         note = Note(entry.comment, entry.part.service_ids, entry.marker, entry.status is BookingStatus.CONFIRMED)
         fields = {
             "resourceIds": [resource],
@@ -201,16 +199,6 @@ class BookingLedger:
             raise Declined(RefusalReason.NOT_OFFERED)
         return int(theirs)
 
-    async def _remember(self, entry: NewEntry) -> None:
-        """Before anything is sent, so that another process can find and finish what this one began."""
-        known = await self._tools.links.get(VISIT, entry.marker) or {}
-        start, end = entry.part.start - _DAY, entry.part.end + _DAY
-        if known:
-            start = min(start, datetime.fromisoformat(known["from"]))
-            end = max(end, datetime.fromisoformat(known["to"]))
-        data = {**known, "from": start.isoformat(), "to": end.isoformat(), "client": entry.client.id}
-        await self._tools.links.put(VISIT, entry.marker, data)
-
     async def _finish_now(self, booking_id: str, entry: NewEntry) -> None:
         """Client and deal. What is refused for good takes the booking back; what is unclear is looked up later."""
         part = replace(entry.part, price=entry.price)
@@ -224,7 +212,7 @@ class BookingLedger:
         except AppError as error:
             raise OutcomeUnknown("booked, but the client may not be tied to it yet", error=error.code) from error
 
-    async def _finish_later(self, booking: Booking, row: Record, link: Mapping[str, Any], marker: str) -> Booking:
+    async def _finish_later(self, booking: Booking, row: Record, link: Link, marker: str) -> Booking:
         """For a booking whose writer did not come so far. One that refuses is shown as it is."""
         client_id = ClientId(str(link["client"]))
         part = PlannedPart(booking.staff_id, booking.service_ids, booking.start, booking.end, booking.price)
@@ -233,6 +221,8 @@ class BookingLedger:
         except Refusal as refusal:
             log.warning("bitrix24_visit_not_finished", booking=booking.id, vendor_code=refusal.vendor_code)
             return booking
+        except Unavailable as error:
+            raise Unfinished("booked, but not all of the visit is written yet", error=error.code) from error
         return replace(booking, client_id=client_id)
 
     async def _finish(self, booking_id: str, client_id: str, marker: str, title: str, part: PlannedPart) -> None:
@@ -241,9 +231,7 @@ class BookingLedger:
         await self._wire.call("book", "booking.v1.booking.client.set", params, kind=Kind.REPEATABLE)
         if self._deals is not None:
             await self._deals.attach(booking_id, f"{marker}-{booking_id}", title, client_id, part)
-        link = await self._tools.links.get(VISIT, marker) or {}
-        ids = sorted({*link.get("ids", ()), booking_id})
-        await self._tools.links.put(VISIT, marker, {**link, "ids": ids})
+        await self._visits.complete(marker, booking_id)
 
     async def _take_back(self, booking_id: str) -> None:
         try:
@@ -259,7 +247,7 @@ class BookingLedger:
                 raise Declined(RefusalReason.NOT_FOUND)
             fields = await self._changed_fields(catalogue, booking, row, change)
             if change.part is not None and change.marker:
-                await self._expect(change.marker, change, booking)
+                await self._visits.moving(change.marker, change.part)
         # Twice the same text is once; a move that is repeated might meet its own new time.
         kind = Kind.REPEATABLE if change.part is None else Kind.WRITE
         await self._write("move", "booking.v1.booking.update", {"id": int(booking.id), "fields": fields}, kind)
@@ -293,12 +281,6 @@ class BookingLedger:
         fields["description"] = note.text(catalogue)
         return fields
 
-    async def _expect(self, marker: str, change: EntryChange, booking: Booking) -> None:
-        assert change.part is not None
-        start, end = change.part.start - _DAY, change.part.end + _DAY
-        known = {"from": start.isoformat(), "to": end.isoformat(), "ids": [booking.id]}
-        await self._tools.links.put(VISIT, marker, known)
-
     async def remove(self, catalogue: Catalogue, booking: Booking, *, late: bool, reason: str) -> None:
         """The module knows no cancelled bookings: the record goes, its deal is closed as lost."""
         with before_writing():
@@ -328,17 +310,17 @@ class BookingLedger:
 
     async def changed_since(self, catalogue: Catalogue, cursor: str, now: datetime) -> Changes:
         end = now + timedelta(days=catalogue.profile.rules.horizon_days + 2)
-        rows = await windows.listed(self._wire, now - _DAY, end)
+        rows = await windows.listed(self._wire, now - DAY, end)
         staff_of = await self._staff_of(catalogue)
         listed = [records.booking(row, catalogue, staff_of)[0] for row in rows]
-        return await polling.changes(self._tools.links, listed, cursor, now, now - _DAY)
+        return await polling.changes(self._tools.links, listed, cursor, now, now - DAY)
 
     async def probe(self) -> Probe:
         """What needs no knowledge of the company; the adapter asks for its masters and hours."""
 
         async def bookings() -> str:
             now = self._tools.clock.now()
-            await self._wire.call("records", windows.METHOD, windows.asked((now, now + _DAY)))
+            await self._wire.call("records", windows.METHOD, windows.asked((now, now + DAY)))
             return "онлайн-запись" + (", со сделкой на каждый визит" if self._deals is not None else "")
 
         async def deals() -> str:
@@ -370,16 +352,23 @@ def _reason(refusal: Refusal) -> RefusalReason:
     return RefusalReason.NOT_FOUND if refusal.absent else RefusalReason.REFUSED_BY_CRM
 
 
+def _visit(answer: Answer | AppError) -> Record | None:
+    """None: no such booking, or none any more."""
+    if isinstance(answer, Refusal) and answer.absent:
+        return None
+    if isinstance(answer, AppError):
+        raise answer
+    record = answer.record("record")
+    return record.record("booking") if "booking" in record else record
+
+
 def _contacts(answer: Answer | AppError) -> list[ClientId]:
     if isinstance(answer, Refusal) and answer.absent:
         return []
     if isinstance(answer, AppError):
         raise answer
-    key = ""
-    if isinstance(answer.result, Mapping):
-        key = next((name for name in ("bookingClient", "clients", "client") if name in answer.result), "bookingClient")
     found = []
-    for row in rows_of(answer, "records", key):
+    for row in rows_of(answer, "records", "bookingClient"):
         kind = row.maybe("type")
         if kind is None or str(kind.raw("code") or "CONTACT").upper() == "CONTACT":
             found.append(ClientId(row.id("id")))

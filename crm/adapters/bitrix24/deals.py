@@ -8,7 +8,7 @@ import structlog
 from core.errors import AppError, InvalidInput
 from core.money import Money
 from crm.adapters.bitrix24.clients import made_id
-from crm.adapters.bitrix24.replies import Answer, Refusal
+from crm.adapters.bitrix24.replies import Refusal
 from crm.adapters.bitrix24.wire import Wire, rows_of
 from crm.model import PlannedPart
 from crm.vendor.http import Kind
@@ -104,7 +104,7 @@ class VisitDeals:
             raise
         return [
             str(row.raw("value"))
-            for row in _ties(answer)
+            for row in rows_of(answer, "records", "externalData")
             if str(row.raw("entityTypeId")).upper() == "DEAL" and str(row.raw("value")).isdigit()
         ]
 
@@ -134,13 +134,3 @@ class VisitDeals:
 def dates(part: PlannedPart) -> dict[str, str]:
     """Deals keep days; the hour stands in the booking."""
     return {"begindate": part.start.date().isoformat(), "closedate": part.end.date().isoformat()}
-
-
-def _ties(answer: Answer) -> list[Record]:
-    """The documentation's samples name the list differently from method to method."""
-    result = answer.result
-    if isinstance(result, dict):
-        for key in ("bookingExternalData", "externalData", "external_data"):
-            if key in result:
-                return rows_of(answer, "records", key)
-    return rows_of(answer, "records")

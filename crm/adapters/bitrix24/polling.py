@@ -25,9 +25,12 @@ async def changes(links: LinkStore, listed: Sequence[Booking], cursor: str, now:
     """`listed`: everything that ends after `since`. Raises InvalidInput for a cursor of another system."""
     if cursor and not cursor.isdigit():
         raise InvalidInput("cursor: not one of this system; begin with an empty one")
-    before = (await links.get(SEEN, KEY) or {}).get("rows", {})
-    rows = compared(before, listed, int(now.timestamp()), since)
-    if rows != before:
+    kept = await links.get(SEEN, KEY)
+    before = {} if kept is None else kept["rows"]
+    # What stands there at the very first look is no news later; without our own memory everything is.
+    at = 0 if kept is None and not cursor else int(now.timestamp())
+    rows = compared(before, listed, at, since)
+    if rows != before or kept is None:
         await links.put(SEEN, KEY, {"rows": rows})
     after = int(cursor) - int(OVERLAP.total_seconds()) if cursor else -1
     current = {booking.id: booking for booking in listed}

@@ -52,6 +52,11 @@ class Refusal(Unavailable):
 class MethodAbsent(Refusal):
     """The portal has no such method: the module or the right for it is missing."""
 
+    @property
+    def absent(self) -> bool:
+        """The method is, not the record: that must never read as "no such booking"."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

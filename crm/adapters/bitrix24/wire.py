@@ -47,7 +47,8 @@ class Wire:
             raise ConfigurationError("base_url: give the portal's address, for example https://salon.bitrix24.ru")
         self._given = tools.guard.check_url(given, "base_url").removesuffix("/rest")
         self._limits = ENTERPRISE if connection.settings.get("enterprise") in ("Y", "1", True) else LIMITS
-        self._oauth_url = tools.guard.check_url(connection.setting("oauth_url", OAUTH_URL), "oauth_url")
+        oauth = tools.guard.check_url(connection.setting("oauth_url", OAUTH_URL), "oauth_url")
+        self._token_url = f"{oauth.removesuffix('/oauth/token')}/oauth/token/"
         self._asked_where = False
         self._settle_at(self._given)
 
@@ -144,6 +145,9 @@ class Wire:
             cmd = {name: f"{method}?{encoded(params)}" for name, (method, params) in part.items()}
             answer = await self.call(operation, "batch", {"halt": 0, "cmd": cmd})
             found |= _batch_answers(answer, part, operation)
+        for name, item in found.items():
+            if isinstance(item, RateLimited) and item.wait_s > replies.LATER_S:
+                await self._tools.limiter.pause(f"bitrix24:{self.host}:{commands[name][0]}", item.wait_s)
         return found
 
     # --- where the portal lives
@@ -161,9 +165,9 @@ class Wire:
         """A renamed portal answers 302 at its old name. Its new one is believed only within the vendor's own domain:
         whoever could redirect us elsewhere would get the key."""
         target = urlsplit(reply.headers.get("location", ""))
-        if not target.netloc or target.netloc == self.host:
-            raise AccessDenied("the portal redirects nowhere", _MOVED_RU, status=reply.status)
         new = f"{target.scheme}://{target.netloc}"
+        if not target.netloc or new == self._base:
+            raise AccessDenied("the portal redirects nowhere", _MOVED_RU, status=reply.status)
         if _family(target.hostname or "") != _family(urlsplit(self._given).hostname or ""):
             raise AccessDenied("the portal redirects to a foreign address", _MOVED_RU, status=reply.status)
         self._settle_at(self._tools.guard.check_url(new, "base_url"))
@@ -173,7 +177,7 @@ class Wire:
 
     async def _fetch_token(self, params: Mapping[str, str]) -> Reply:
         # Asked again after a lost answer: the refresh token that we hold is the only one there is.
-        return await self._http.request("renew", "GET", f"{self._oauth_url}/oauth/token/", params=params)
+        return await self._http.request("renew", "GET", self._token_url, params=params)
 
 
 _MOVED_RU = "Портал Битрикс24 переехал: введите его новый адрес (и новый адрес вебхука) в настройках подключения."
@@ -186,12 +190,14 @@ def _family(host: str) -> str:
 
 
 def rows_of(answer: Answer, operation: str, key: str = "") -> list[Record]:
-    """The objects of a list. PHP makes [] of an empty object, and an object with numbers for keys of some lists."""
+    """The objects of a list. PHP makes [] of an empty object, and an object with numbers for keys of some lists; the
+    documentation names some lists by another word than their method: then the only list there is meant."""
     rows = answer.result
     if key and isinstance(rows, Mapping):
-        if key not in rows:
+        lists = [name for name, value in rows.items() if isinstance(value, list)]
+        if key not in rows and len(lists) != 1:
             raise Malformed(f"{operation}: no {key} in the answer")
-        rows = rows[key]
+        rows = rows[key if key in rows else lists[0]]
     if isinstance(rows, Mapping):
         rows = list(rows.values())
     if not isinstance(rows, list):

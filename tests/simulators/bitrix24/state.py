@@ -39,6 +39,7 @@ class Portal:
         self.user_fields: dict[str, dict[str, Any]] = {}
         self.resources = {31 + n: member.id for n, member in enumerate(file.staff)}
         self.users = {501 + n: member.id for n, member in enumerate(file.staff)}
+        self.resource_names = {number: f"Кресло {number}" for number in self.resources}
         self.notifications = "N"
         self._next = 1000
         self.client_ids = {c.id: self.add_contact(c.name, c.phone.e164 if c.phone else "") for c in file.clients}
