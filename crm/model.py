@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NewType
+from urllib.parse import quote
 
 from core.money import Money
 from core.phone import Phone
@@ -276,10 +277,26 @@ class Capabilities:
     """False: read only. The agent gives `booking_link` or hands over."""
     booking_link: str = ""
     """Where the client can book herself; empty: nowhere."""
+    service_link: str = ""
+    """The same with the service chosen beforehand, `{service}` standing for its id; empty: there is none."""
+    staff_link: str = ""
+    """The same with the master chosen beforehand, `{staff}` standing for the id; empty: there is none."""
+    knows_bookings: bool = True
+    """False: a client's bookings cannot be read. Nobody may tell her that she has none."""
     keeps_schedule: bool = True
     """False: the CRM knows no working hours and accepts overlaps; hours and the conflict check are ours."""
     notifies_clients: bool = False
     """The CRM sends its own confirmations: ours would be the second."""
+
+    def link_to(self, plan: Plan) -> str:
+        """The booking link with as much of the plan chosen beforehand as it can carry; empty: there is no link."""
+        services = {service_id for part in plan.parts for service_id in part.service_ids}
+        staff = {part.staff_id for part in plan.parts}
+        if self.service_link and len(services) == 1:
+            return self.service_link.replace("{service}", quote(services.pop(), safe=""))
+        if self.staff_link and len(staff) == 1:
+            return self.staff_link.replace("{staff}", quote(staff.pop(), safe=""))
+        return self.booking_link
 
 
 @dataclass(frozen=True, slots=True)
