@@ -96,11 +96,14 @@ def read_export(content: bytes, lists: Lists, zone: ZoneInfo) -> Export:
     cells = _events(text) if text.lstrip().startswith("BEGIN:VCALENDAR") else _lines(text)
     rows: list[ExportRow] = []
     skipped: list[str] = []
-    for number, given in cells:
-        try:
-            rows.append(_row(number, given, lists, zone))
-        except _Wrong as wrong:
-            skipped.append(f"{number}: {wrong}")
+    try:
+        for number, given in cells:
+            try:
+                rows.append(_row(given, lists, zone))
+            except _Wrong as wrong:
+                skipped.append(f"{number}: {wrong}")
+    except csv.Error:
+        raise InvalidInput("file: it is no table; save the export as CSV (UTF-8) with a line of titles") from None
     if not rows and not skipped:
         raise InvalidInput("file: there is no booking in it; export the bookings once more")
     return Export(tuple(rows), tuple(skipped))
@@ -118,7 +121,7 @@ def _text(content: bytes) -> str:
 def _lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     first = text.split("\n", 1)[0]
     delimiter = max(";,\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
     titles = [title.strip().casefold() for title in next(reader, [])]
     places = {
         name: next((titles.index(title) for title in known if title in titles), None) for name, known in COLUMNS.items()
@@ -167,7 +170,7 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([nN,;\\])", lambda m: "\n" if m[1] in "nN" else m[1], text)
 
 
-def _row(number: int, given: Mapping[str, Any], lists: Lists, zone: ZoneInfo) -> ExportRow:
+def _row(given: Mapping[str, Any], lists: Lists, zone: ZoneInfo) -> ExportRow:
     staff_id = _staff(given["staff"], lists)
     services = _services(given["services"], lists)
     if given.get("at"):
