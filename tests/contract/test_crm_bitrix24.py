@@ -581,6 +581,35 @@ async def test_what_stands_in_a_calendar_takes_time(deals: Arranged) -> None:
     assert not [plan for plan in plans if plan.start < taken[1] and taken[0] < plan.end]
 
 
+@pytest.mark.parametrize("mode", [Mode.ERROR_500, Mode.COMMIT_THEN_500])
+async def test_an_event_that_was_lost_is_there_once_when_the_visit_is_looked_up(deals: Arranged, mode: Mode) -> None:
+    marker = new_marker()
+    deals.sim.faults.add(mode, "calendar.event.add")
+    booking = await deals.booked("S01", "maria", deals.at(WEDNESDAY, 12), marker)
+    for _ in range(2):
+        await deals.another().find_by_marker(deals.scope, marker)
+    (event,) = portal(deals).calendar.values()
+    await deals.crm.cancel(deals.scope, booking.id, late=False, reason="")
+    assert portal(deals).calendar == {}
+    assert event["UF_CRM_CAL_EVENT"][0] == f"D_{booking.id}"
+
+
+async def test_a_visit_of_a_pipeline_without_a_stage_for_it_is_confirmed_in_words(deals: Arranged) -> None:
+    booking = await deals.booked("S01", "maria", deals.at(WEDNESDAY, 12))
+    noted = await deals.crm.add_note(deals.scope, booking.id, "опоздает")
+    assert isinstance(noted, Written)
+    sure = await deals.crm.set_status(deals.scope, booking.id, BookingStatus.CONFIRMED)
+    assert isinstance(sure, Written)
+    assert sure.bookings[0].status is BookingStatus.CONFIRMED
+    assert "опоздает" in sure.bookings[0].comment
+    staged = built(deals, stage_confirmed="PREPARATION")
+    assert isinstance(await staged.set_status(deals.scope, booking.id, BookingStatus.CONFIRMED), Written)
+    assert portal(deals).deals[int(booking.id)]["stageId"] == f"C{CATEGORY}:PREPARATION"
+    came = await deals.crm.set_status(deals.scope, booking.id, BookingStatus.ARRIVED)
+    assert isinstance(came, Written)
+    assert came.bookings[0].status is BookingStatus.ARRIVED
+
+
 async def test_a_calendar_that_fails_costs_a_reminder_and_no_visit(deals: Arranged) -> None:
     salon_crm = built(deals, quick=True)
     draft = await deals.draft("S01", "maria", deals.at(WEDNESDAY, 12))

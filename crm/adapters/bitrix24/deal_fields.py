@@ -4,6 +4,7 @@ The fields are found by their code and made where they are missing (CRM administ
 with `useOriginalUfNames`, so that names stay as they were given: https://apidocs.bitrix24.ru/api-reference/crm/
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.money import Money
 from crm.adapters.bitrix24.deals import ORIGINATOR, meaning, roubles, stage
+from crm.adapters.bitrix24.records import CONFIRMED
 from crm.adapters.bitrix24.replies import Refusal
 from crm.adapters.bitrix24.wire import Wire
 from crm.model import Booking, BookingId, BookingStatus, ClientId, PlannedPart, Price, ServiceId, StaffId
@@ -31,6 +33,10 @@ WANTED: Mapping[str, tuple[str, str]] = {
     STAFF: ("string", "Мастер"),
     SERVICES: ("string", "Услуги (коды)"),
 }
+
+
+_BREAK = re.compile(r"<br\s*/?>\r?\n?")
+"""The deal's comment is kept as HTML by some portals."""
 
 
 class DealFields:
@@ -122,6 +128,10 @@ def booking(row: Record, stages: Stages, ids: IdMap, zone: ZoneInfo) -> Booking 
     end = row.moment(END, zone).astimezone(zone) if row.raw(END) else start + timedelta(hours=1)
     contact = str(row.raw("contactId") or "0")
     mine = str(row.raw("originatorId") or "") == ORIGINATOR
+    comment = _BREAK.sub("\n", row.text("comments", ""))
+    status = stages.meaning(row)
+    if status is BookingStatus.BOOKED and CONFIRMED in comment.split("\n"):
+        status = BookingStatus.CONFIRMED
     return Booking(
         id=BookingId(row.id("id")),
         client_id=ClientId(contact) if contact != "0" else None,
@@ -129,9 +139,9 @@ def booking(row: Record, stages: Stages, ids: IdMap, zone: ZoneInfo) -> Booking 
         service_ids=tuple(ServiceId(s) for s in str(row.raw(SERVICES) or "").replace(" ", "").split(",") if s),
         start=start,
         end=end,
-        status=stages.meaning(row),
+        status=status,
         price=Price(Money(row.minor("opportunity", 0))),
-        comment=row.text("comments", ""),
+        comment=comment,
         marker=str(row.raw("originId") or "") if mine else "",
     )
 

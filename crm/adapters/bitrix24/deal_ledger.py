@@ -17,10 +17,12 @@ from crm.adapters.bitrix24.clients import Contacts, made_id
 from crm.adapters.bitrix24.deal_fields import END, START, DealFields, Stages
 from crm.adapters.bitrix24.deals import DEAL, ORIGINATOR
 from crm.adapters.bitrix24.probing import DEALS, Missing, Wrong, asked
+from crm.adapters.bitrix24.records import CONFIRMED
 from crm.adapters.bitrix24.replies import Refusal
 from crm.adapters.bitrix24.wire import Command, Wire, rows_of
 from crm.catalogue import Catalogue
 from crm.model import (
+    ACTIVE_STATUSES,
     Booking,
     BookingId,
     BookingStatus,
@@ -132,8 +134,11 @@ class DealLedger:
 
     async def by_marker(self, catalogue: Catalogue, marker: str) -> Sequence[Booking]:
         wanted = {"originatorId": ORIGINATOR, "originId": marker}
-        found = await self._deals(catalogue, wanted, {"id": "ASC"})
-        return [b for b in found if b.marker == marker]
+        found = [b for b in await self._deals(catalogue, wanted, {"id": "ASC"}) if b.marker == marker]
+        for booking in found:
+            if booking.status in ACTIVE_STATUSES and await self._tools.links.get(EVENT, booking.id) is None:
+                await self._show_later(catalogue, booking)
+        return found
 
     async def of_client(self, catalogue: Catalogue, client_id: ClientId, after: datetime) -> Sequence[Booking]:
         if not client_id.isdigit():
@@ -171,11 +176,12 @@ class DealLedger:
             fields["comments"] = f"{change.note}\n{booking.comment}" if booking.comment else change.note
         if change.status is not None:
             fields["stageId"] = self._stages.of(change.status)
+            if change.status is BookingStatus.CONFIRMED and not self._stages.confirmed:
+                fields["comments"] = "\n".join(filter(None, (CONFIRMED, fields.get("comments", booking.comment))))
         await self._update("move", booking.id, fields)
         if change.part is not None:
             await self._hide(booking.id)
-            names = [catalogue.services[s].name for s in change.part.service_ids if s in catalogue.services]
-            await self._show(booking.id, change.part, ", ".join(names) or "Визит", booking.client_id or "", ids)
+            await self._show(booking.id, change.part, _named(catalogue, change.part), booking.client_id or "", ids)
 
     async def remove(self, catalogue: Catalogue, booking: Booking, *, late: bool, reason: str) -> None:
         """The deal is closed as lost, with the reason in it; the master's calendar is cleared."""
@@ -204,6 +210,7 @@ class DealLedger:
             "ownerId": int(user),
             "from": _iso(part.start),
             "to": _iso(part.end),
+            "auto_detect_section": "Y",
             "name": title,
             "description": f"Сделка {booking_id} {deal_fields.OURS}",
             "accessibility": "busy",
@@ -215,6 +222,25 @@ class DealLedger:
             await self._tools.links.put(EVENT, booking_id, {"id": made_id(answer, "calendar"), "user": user})
         except AppError as error:
             log.warning("bitrix24_event_missing", booking=booking_id, code=error.code)
+
+    async def _show_later(self, catalogue: Catalogue, booking: Booking) -> None:
+        """For a visit whose writer did not come so far: unless the event is there all the same."""
+        ids, tie = self._ids(catalogue), f"D_{booking.id}"
+        user, day = ids.their_staff(booking.staff_id), booking.start.date().isoformat()
+        if not user.isdigit():
+            return
+        try:
+            asked_for = {"type": "user", "ownerId": int(user), "from": day, "to": day}
+            answer = await self._wire.call("calendar", "calendar.event.get", asked_for)
+            there = [row for row in rows_of(answer, "calendar") if tie in (row.raw("UF_CRM_CAL_EVENT") or ())]
+            if there:
+                await self._tools.links.put(EVENT, booking.id, {"id": there[0].id("ID"), "user": user})
+                return
+        except AppError as error:
+            log.warning("bitrix24_event_missing", booking=booking.id, code=error.code)
+            return
+        part = PlannedPart(booking.staff_id, booking.service_ids, booking.start, booking.end, booking.price)
+        await self._show(booking.id, part, _named(catalogue, part), booking.client_id or "", ids)
 
     async def _hide(self, booking_id: str) -> None:
         try:
@@ -271,6 +297,11 @@ class DealLedger:
 
     def _ids(self, catalogue: Catalogue) -> IdMap:
         return IdMap.of(catalogue, self._connection.mapped("services"), self._connection.mapped("staff"))
+
+
+def _named(catalogue: Catalogue, part: PlannedPart) -> str:
+    names = [catalogue.services[s].name for s in part.service_ids if s in catalogue.services]
+    return ", ".join(names) or "Визит"
 
 
 def _iso(moment: datetime) -> str:

@@ -34,7 +34,8 @@ from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 
 _SERVICES = re.compile(r"^Услуги: (?P<names>.*) \[(?P<ids>[^\[\]]*)\]$", re.MULTILINE)
-_CONFIRMED = "Клиент подтвердил визит"
+CONFIRMED = "Клиент подтвердил визит"
+"""A line of its own: neither bookings nor pipelines need have a state for it."""
 UNKNOWN_STAFF = "resource-"
 """Before the id of a resource that none of the salon's masters is mapped to."""
 
@@ -50,7 +51,7 @@ class Note:
 
     def text(self, catalogue: Catalogue) -> str:
         names = ", ".join(catalogue.services[s].name if s in catalogue.services else s for s in self.services)
-        lines = [self.comment, _CONFIRMED if self.confirmed else ""]
+        lines = [self.comment, CONFIRMED if self.confirmed else ""]
         if self.services:
             lines.append(f"Услуги: {names} [{','.join(self.services)}]")
         plain = "\n".join(line for line in lines if line)
@@ -61,8 +62,8 @@ def note_of(description: str) -> Note:
     text = unlabelled(description.replace("\r\n", "\n"))
     found = _SERVICES.search(text)
     ids = tuple(ServiceId(s.strip()) for s in found["ids"].split(",") if s.strip()) if found else ()
-    lines = [line for line in _SERVICES.sub("", text).split("\n") if line.strip() and line.strip() != _CONFIRMED]
-    return Note("\n".join(lines), ids, marker_of(description), _CONFIRMED in text.split("\n"))
+    lines = [line for line in _SERVICES.sub("", text).split("\n") if line.strip() and line.strip() != CONFIRMED]
+    return Note("\n".join(lines), ids, marker_of(description), CONFIRMED in text.split("\n"))
 
 
 def services_in(name: str, catalogue: Catalogue) -> tuple[ServiceId, ...]:

@@ -58,7 +58,8 @@ class BookingModule:
         on = self.portal.notifications
         rows = [
             {
-                "id": number, "typeId": 1, "name": self.portal.resource_names[number], "description": None, "isMain": "Y",
+                "id": number, "typeId": 1, "name": self.portal.resource_names[number], "description": None,
+                "isMain": "Y",
                 "isInfoNotificationOn": on, "isConfirmationNotificationOn": on, "isReminderNotificationOn": on,
                 "isDelayedNotificationOn": on, "isFeedbackNotificationOn": on, "templateTypeInfo": "animate",
                 "infoNotificationDelay": None, "reminderNotificationDelay": -1,

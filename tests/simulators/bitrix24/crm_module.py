@@ -16,7 +16,8 @@ DEAL_FIELDS = {
 }  # fmt: skip
 EVENT_FIELDS = {
     "type", "ownerId", "from", "to", "name", "description", "accessibility", "is_meeting", "crm_fields", "section",
-    "skip_time", "timezone_from", "timezone_to", "color", "importance", "private_event", "remind", "location",
+    "auto_detect_section", "skip_time", "timezone_from", "timezone_to", "color", "importance", "private_event", "remind",
+    "location",
 }  # fmt: skip
 
 
@@ -207,6 +208,8 @@ class CrmModule:
         given = {name: params.get(name) for name in EVENT_FIELDS}
         if given["type"] != "user" or not given["name"] or not given["from"] or not given["to"]:
             raise Refusal(400, "", "Не задан обязательный параметр")
+        if given["auto_detect_section"] != "Y" and not given["section"]:
+            raise Refusal(400, "", 'Не задан обязательный параметр "section"')
         if whole(given["ownerId"], "ownerId", loose=params.loose) not in self.portal.users:
             raise Refusal(400, "", "Доступ запрещен")
         start, end = (int(datetime.fromisoformat(given[side]).timestamp()) for side in ("from", "to"))
