@@ -16,8 +16,8 @@ DEAL_FIELDS = {
 }  # fmt: skip
 EVENT_FIELDS = {
     "type", "ownerId", "from", "to", "name", "description", "accessibility", "is_meeting", "crm_fields", "section",
-    "auto_detect_section", "skip_time", "timezone_from", "timezone_to", "color", "importance", "private_event", "remind",
-    "location",
+    "auto_detect_section", "skip_time", "timezone_from", "timezone_to", "color", "importance", "private_event",
+    "remind", "location",
 }  # fmt: skip
 
 
