@@ -31,6 +31,7 @@ from crm.model import (
 from crm.vendor.adapter import ProbeState
 from crm.vendor.http import AccessDenied, Timings
 from tests.contract.arrangements import Arranged, arrange, arranged_vendors, new_marker
+from tests.simulators.vendor.crm import Held
 from tests.simulators.vendor.faults import Mode
 
 WEDNESDAY = date(2026, 12, 9)
@@ -54,15 +55,21 @@ async def needs_booking(salon: Arranged) -> None:
         pytest.skip("read only by nature; its own tests show the link and the honest refusal")
 
 
+def carries(salon: Arranged, held: Held, words: str) -> bool:
+    """Whether the vendor's record holds these words; where it has no room for any, whether it is our test client's."""
+    return words in held.text if getattr(salon.sim, "keeps_text", True) else held.phone == "+79000000301"
+
+
 # --- 1. authentication and tokens -----------------------------------------------------------------------------------
 
 
 async def test_a_working_key_is_probed_method_by_method(salon: Arranged) -> None:
+    before = salon.sim.bookings()
     probe = await salon.crm.probe(salon.scope)
     assert probe.usable, probe.items
     assert {"auth", "services", "staff"} <= {item.what for item in probe.items}
     assert not [fault for fault in probe.items if fault.state is ProbeState.FAILED]
-    assert not salon.sim.bookings() or len(salon.sim.bookings()) == len(salon.file.bookings), "a probe writes nothing"
+    assert salon.sim.bookings() == before, "a probe writes nothing"
 
 
 async def test_a_revoked_key_is_named_with_what_to_do(salon: Arranged) -> None:
@@ -201,8 +208,8 @@ async def test_a_visit_is_written_as_planned_and_read_back(salon: Arranged) -> N
     (held,) = [held for held in salon.sim.bookings() if held.id == booking.id]
     assert (held.staff, held.services, held.start) == ("maria", ("S01",), start)
     assert held.phone == "+79000000301"
-    assert label in held.text
-    assert "у окна" in held.text
+    assert carries(salon, held, label)
+    assert carries(salon, held, "у окна")
     read = await salon.crm.get(salon.scope, booking.id)
     assert read is not None
     assert (read.start, read.staff_id, read.service_ids) == (booking.start, booking.staff_id, booking.service_ids)
@@ -237,7 +244,7 @@ async def test_the_same_marker_never_writes_twice(salon: Arranged) -> None:
     assert isinstance(first, Written)
     assert isinstance(again, Written)
     assert [b.id for b in again.bookings] == [b.id for b in first.bookings]
-    assert sum(label in held.text for held in salon.sim.bookings()) == 1
+    assert sum(carries(salon, held, label) for held in salon.sim.bookings()) == 1
 
 
 async def test_a_slot_taken_between_listing_and_booking_is_refused(salon: Arranged) -> None:
@@ -356,7 +363,7 @@ async def test_a_lost_answer_is_unknown_and_found_again(salon: Arranged, mode: M
     assert result != Refused(RefusalReason.NOT_FOUND), "it was sent, and nobody may say otherwise"
     salon.sim.faults.clear()
     await salon.sim.faults.settled()
-    written = [held for held in salon.sim.bookings() if label in held.text and not held.cancelled]
+    written = [held for held in salon.sim.bookings() if carries(salon, held, label) and not held.cancelled]
     assert len(salon.sim.bookings()) - before <= 1
     assert len(written) <= 1
     if isinstance(result, Unknown) and written:
