@@ -143,7 +143,11 @@ class Wire:
         return row
 
     async def _keep_to_limit(self, reply: Reply) -> None:
-        """The basket is empty: nobody asks before it is full again. Others may empty it too, with the same key."""
+        """The basket is empty: nobody asks before it is full again.
+
+        It is filled at fixed moments that we do not know, and others may take from it with the same key: our own limit
+        alone would sometimes ask too much.
+        """
         left, reset_ms = (_number(reply.headers.get(n, "")) for n in ("x-ratelimit-remaining", "x-lognex-reset"))
         if reply.ok and left is not None and left < 1 and reset_ms:
             await self._limiter.pause(self._pause_key, min(reset_ms / 1000, WINDOW_S))

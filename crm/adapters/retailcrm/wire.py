@@ -11,8 +11,8 @@ from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, Ve
 from crm.vendor.parsing import Record
 
 ROOT = "/api/v5"
-LIMITS = (Limit(10, 1.0, burst=3),)
-"""Of one key; the vendor counts evenly over the second."""
+LIMITS = (Limit(9, 1.0, burst=1),)
+"""Of one key: ten a second, never more at once; one less, because the way to them is not always equally long."""
 LATER_S = 0.4
 PAGE = 100
 """Rows; the vendor knows 20, 50 and 100 only."""

@@ -1,6 +1,5 @@
 """The HTTP side: one encoding, one `Accept`, keys, the basket of 45 units, lists, shapes, webhooks."""
 
-import asyncio
 import base64
 import gzip
 import json
@@ -39,7 +38,10 @@ class MoyskladSimulator:
         self.administrator = True
         self.enforce_limits = False
         """Off by nature: tests ask more than a salon."""
-        self.slow_s = 0.0
+        self.warns = True
+        """How much is left stands in every answer, not only in the refusal."""
+        self.parallel_changes = 0
+        """So many of the next PUTs meet somebody else's change."""
         self.compresses = True
         """"In rare cases" the vendor does not."""
         self._revoked = False
@@ -107,7 +109,6 @@ class MoyskladSimulator:
         try:
             if request.headers.get("accept-encoding", "").strip() != "gzip":
                 return Response(status_code=415)
-            await asyncio.sleep(self.slow_s)
             self._take_units()
             self._authorise(request)
             self.account.base = str(request.base_url).rstrip("/") + ROOT
@@ -180,6 +181,9 @@ class MoyskladSimulator:
             return None
         if (method == "POST") == bool(number):
             raise Refusal(405, None, "POST создаёт, PUT изменяет")
+        if number and self.parallel_changes > 0:
+            self.parallel_changes -= 1
+            raise Refusal(412, 1065, "Объект был изменён или удалён параллельно")
         row, changed = account.write(kind, await self._body(request), number or "")
         if changed and kind != "webhook":
             await self._tell(kind, row["id"], "UPDATE" if number else "CREATE")
@@ -191,7 +195,8 @@ class MoyskladSimulator:
         query = request.query_params
         if unknown := set(query) - {"filter", "search", "limit", "offset", "order", "expand"}:
             raise Refusal(400, 1084, f"Неизвестный параметр {sorted(unknown)}")
-        plain = [self._with_references(kind, row) for row in self.account.rows[kind].values()]
+        there = [row for row in self.account.rows[kind].values() if row["id"] not in self.account.binned]
+        plain = [self._with_references(kind, row) for row in there]
         found = chosen(kind, plain, query.get("filter", ""))
         order = query.get("order", "")
         if order:
@@ -284,6 +289,8 @@ class MoyskladSimulator:
             "x-ratelimit-remaining": str(self._left // WEIGHT), "x-lognex-retry-timeinterval": f"{WINDOW_S * 1000:.0f}",
             "x-lognex-reset": str(reset_ms), "x-lognex-retry-after": str(reset_ms),
         }  # fmt: skip
+        if not self.warns and status != 429:
+            headers = {"content-type": headers["content-type"]}
         if self.compresses and body:
             body = gzip.compress(body, 1)
             headers["content-encoding"] = "gzip"

@@ -43,6 +43,8 @@ class Account:
         self.base = f"http://127.0.0.1{ROOT}"
         """Of the addresses in answers, as the last request called us."""
         self.rows: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+        self.binned: set[str] = set()
+        """Orders in the bin: read by their id still, in no list."""
         self.attributes: dict[str, dict[str, Any]] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self._add("organization", {"name": "ООО Архив", "archived": True})
