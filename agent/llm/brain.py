@@ -14,12 +14,12 @@ from agent.claims import Claim
 from agent.llm.contest import Line
 from agent.llm.health import Health
 from agent.llm.knowledge import PROVEN_BY_TOOL
-from agent.llm.model import Account, LlmTimings
+from agent.llm.model import Account, LlmSettings, LlmTimings, Served
 from agent.llm.numbers import Numbers
-from agent.llm.ports import Accounts
+from agent.llm.ports import Accounts, Prompts
 from agent.llm.providers import LinePool
 from agent.llm.talk import Talk
-from agent.model import TurnKind
+from agent.model import Conversation, TurnKind
 from agent.scripted import ScriptedBrain
 from agent.tools import Toolbox
 from core.errors import AppError
@@ -48,13 +48,16 @@ class LlmBrain:
     """One per process. Call close() at the end."""
 
     def __init__(
-        self, scripted: ScriptedBrain, accounts: Accounts, timings: LlmTimings, pool: Lines | None = None
-    ) -> None:
+        self, scripted: ScriptedBrain, accounts: Accounts, timings: LlmTimings, pool: Lines | None = None,
+        prompts: Prompts | None = None,
+    ) -> None:  # fmt: skip
+        """`prompts`: versions of the companies' prompts; without them every company talks as its settings say."""
         self._scripted = scripted
         self._accounts = accounts
         self._timings = timings
         self._pool: Lines = pool or LinePool()
         self._health = Health(timings.rest_s, timings.rest_refused_s)
+        self._prompts = prompts
         self._preparing: set[asyncio.Task[object]] = set()
 
     async def close(self) -> None:
@@ -77,12 +80,15 @@ class LlmBrain:
         numbers = _numbers(kept)
         context = replace(context, memory=memory)
         account = await self._account(context.conversation.scope) if context.turn.kind in TALKS else None
+        served = None
+        if account is not None and account.settings.models:
+            served = await self._served(context.conversation, context.turn.text)
         if account is not None and context.turn.kind is TurnKind.START:
             self._prepare(context.conversation.scope, account)
             account = None
         events = self._scripted.think(context, tools)
         if account is not None and account.settings.models:
-            events = (await self._talk(context, tools, numbers, account)).events()
+            events = (await self._talk(context, tools, numbers, account, served)).events()
         async with aclosing(_generator(events)) as stream:
             async for event in stream:
                 if isinstance(event, Remember) and (numbers.plans or numbers.bookings):
@@ -90,7 +96,9 @@ class LlmBrain:
                 else:
                     yield event
 
-    async def _talk(self, context: TurnContext, tools: Toolbox, numbers: Numbers, account: Account) -> Talk:
+    async def _talk(
+        self, context: TurnContext, tools: Toolbox, numbers: Numbers, account: Account, served: Served | None
+    ) -> Talk:
         company = context.conversation.scope.company_id
         lines = await self._pool.lines(company, account)
         awake = self._health.awake([line.key for line in lines], asyncio.get_running_loop().time())
@@ -99,12 +107,25 @@ class LlmBrain:
             turn=self._scripted.turn(context, tools),
             tools=tools,
             numbers=numbers,
-            settings=account.settings,
+            settings=with_version(account.settings, served),
+            examples=served.examples if served else (),
             timings=self._timings,
             health=self._health,
             lines=[line for line in lines if line.key in awake],
             proven=_proven(context),
         )
+
+    async def _served(self, conversation: Conversation, words: str) -> Served | None:
+        """Without an answer in time the settings speak: a turn never fails for want of a version."""
+        if self._prompts is None:
+            return None
+        try:
+            async with asyncio.timeout(ACCOUNT_TIMEOUT_S):
+                return await self._prompts.of(conversation, words)
+        except (AppError, TimeoutError) as error:
+            code = error.code if isinstance(error, AppError) else "deadline_exceeded"
+            log.error("prompt_version_unavailable", company=str(conversation.scope.company_id), code=code)
+            return None
 
     async def _account(self, scope: CompanyScope) -> Account | None:
         try:
@@ -114,6 +135,14 @@ class LlmBrain:
             code = error.code if isinstance(error, AppError) else "deadline_exceeded"
             log.error("llm_account_unavailable", company=str(scope.company_id), code=code)
             return None
+
+
+def with_version(settings: LlmSettings, served: Served | None) -> LlmSettings:
+    """The company's choice with the words of the served version."""
+    if served is None:
+        return settings
+    instructions = settings.instructions if served.instructions is None else served.instructions
+    return replace(settings, instructions=instructions, text_ru=served.text_ru, text_en=served.text_en)
 
 
 def _numbers(data: Any) -> Numbers:

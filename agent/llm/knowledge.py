@@ -5,7 +5,8 @@ from datetime import datetime, time
 
 from agent.claims import Claim
 from agent.llm.guard import Known, minutes_in, roubles_in
-from agent.llm.prompt import prompt_text
+from agent.llm.model import LlmSettings
+from agent.llm.prompt import own_text
 from agent.llm.toolkit import Toolkit
 from agent.model import Speaker
 from agent.state import DialogueState, Goal
@@ -19,7 +20,7 @@ PROVEN_BY_TOOL: dict[str, frozenset[Claim]] = {
 _TOOL_OF = {Goal.BOOK: "book", Goal.RESCHEDULE: "reschedule", Goal.CANCEL: "cancel"}
 
 
-def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, prompt: str) -> Known:
+def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, settings: LlmSettings) -> Known:
     """`proven`: claims of earlier turns."""
     view, after = kit.view, kit.draft.after
     proposed = " ".join(kit.draft.text)
@@ -47,7 +48,7 @@ def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, prompt: str) -
         or "бесплатн" in f"{view.salon.profile.parking} {view.salon.profile.address}".lower(),
         last=" ".join(kit.state.last_lines),
         secret=secret,
-        prompt=" ".join(prompt_text(prompt, "en" if after.language == "en" else "ru").lower().split()),
+        prompt=" ".join(own_text(settings, "en" if after.language == "en" else "ru").lower().split()),
     )
 
 

@@ -79,6 +79,31 @@ class LlmSettings:
     confirms: Confirms = Confirms.CODE
     early: bool = True
     """Ask the model already on a provisional turn: answers sooner, costs up to three requests a turn."""
+    text_ru: str = ""
+    """The company's own prompt text, of a published version; empty: the text of `prompt`."""
+    text_en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A correction that a person of the salon has accepted."""
+
+    situation: str
+    """What a client said, names and figures masked."""
+    answer: str
+    """What the agent should have said, masked too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The version of the prompt that a conversation gets, with the examples near the words of this turn."""
+
+    version: int
+    instructions: str | None = None
+    """None: those of the settings."""
+    text_ru: str = ""
+    text_en: str = ""
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

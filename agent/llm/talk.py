@@ -21,7 +21,7 @@ from agent.llm.fold import closing, left_to_say
 from agent.llm.guard import Fault, fault_in, language_of
 from agent.llm.health import Failure, Health
 from agent.llm.knowledge import known_now
-from agent.llm.model import MAX_REPAIRS, MAX_SENTENCES, MAX_TOOL_CALLS, Confirms, LlmSettings, LlmTimings
+from agent.llm.model import MAX_REPAIRS, MAX_SENTENCES, MAX_TOOL_CALLS, Confirms, Example, LlmSettings, LlmTimings
 from agent.llm.numbers import Numbers
 from agent.llm.prompt import Seen, instructions, trimmed
 from agent.llm.refusals import Refusal
@@ -82,6 +82,8 @@ class Talk:
     lines: Sequence[Line]
     """Models that may be asked, in order."""
     proven: frozenset[Claim] = frozenset()
+    examples: Sequence[Example] = ()
+    """Accepted corrections near the words of this turn."""
     said: list[str] = field(default_factory=list)
     """What the model said aloud in this turn."""
     verdict: object = None
@@ -168,7 +170,7 @@ class Talk:
         self.lines = [author, *rest] if len(rest) < len(self.lines) else rest
 
     def _exchange(self, kit: Toolkit) -> Exchange:
-        seen = Seen(kit.view, kit.state, kit.draft, self.numbers, self.secret)
+        seen = Seen(kit.view, kit.state, kit.draft, self.numbers, self.secret, self.examples)
         words = self.context.turn.text
         language = "en" if kit.state.language == "en" else "ru"
         history = trimmed(self.context.conversation.history, words)
@@ -176,7 +178,7 @@ class Talk:
 
     async def _listen(self, kit: Toolkit, exchange: Exchange) -> AsyncIterator[Say]:
         """Says whole sentences that may be said; leaves the verdict."""
-        known = known_now(kit, self.proven, self.secret, self.settings.prompt)
+        known = known_now(kit, self.proven, self.secret, self.settings)
         contest = Contest(self.lines, exchange.messages, tool_parameters(), self.timings, self.health)
         sentences = Sentences()
         self.verdict = _Broken(Failure.EMPTY)
