@@ -7,6 +7,7 @@ from agent.policy import hints
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify, name_and_phone, visitor
 from agent.policy.plans import hold_keys, read_back_was_heard
+from agent.policy.request import leave_request, request_only
 from agent.policy.services import is_child_visit
 from agent.policy.timetable import apologise, declined, find_time, know_day, no_such_day, not_too_far
 from agent.policy.visit import (
@@ -201,6 +202,7 @@ RULES: tuple[Rule, ...] = (
     no_such_day,
     given_up,
     one_by_one,
+    request_only,
     know_service,
     know_variant,
     know_age,
@@ -214,6 +216,7 @@ RULES: tuple[Rule, ...] = (
     identify,
     name_and_phone,
     visitor,
+    leave_request,
     agree,
     read_back,
     write,

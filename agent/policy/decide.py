@@ -13,6 +13,7 @@ from agent.policy.moves import Ask, Finish, Move, Rule, View, first_move
 from agent.policy.opening import greet, greet_late, silence, unclear
 from agent.policy.persons import persons
 from agent.policy.remind import open_call, remind
+from agent.policy.request import request_told
 from agent.policy.waiting import agreed, waitlist
 from agent.state import Goal, Question
 from agent.understanding import Intent
@@ -63,8 +64,8 @@ def pursue(view: View) -> Move | None:
 
 
 RULES: tuple[Rule, ...] = (
-    hang_up, open_call, greet, silence, unclear, announce, greet_late, persons, leaves_first, already_booked, answer,
-    agreed, pursue, goodbye, invite, offer_help,
+    hang_up, open_call, greet, silence, unclear, announce, greet_late, request_told, persons, leaves_first,
+    already_booked, answer, agreed, pursue, goodbye, invite, offer_help,
 )  # fmt: skip
 
 

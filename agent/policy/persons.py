@@ -150,19 +150,19 @@ def message_for_person(view: View) -> Move | None:
 
 
 def not_in_this_crm(view: View) -> Move | None:
-    """The connected CRM cannot do it: the client's own link, or a person; never a promise."""
+    """The connected CRM cannot do it: a person, never a promise. A new visit is requested, see policy.request."""
     state, able = view.state, view.salon.capabilities
     cannot = {
-        Goal.BOOK: not able.book,
         Goal.RESCHEDULE: not able.reschedule,
         Goal.CHANGE: not able.reschedule,
         Goal.CANCEL: not able.cancel,
+        Goal.LATE: not able.knows_bookings,
+        Goal.REMIND: not able.knows_bookings,
     }.get(state.goal, False)
-    if not cannot or state.message is not None:
+    asks_when = not able.knows_bookings and hints.asks_own_booking(view.heard.text)
+    asks_when = asks_when and state.goal in (Goal.NONE, Goal.BOOK)
+    if not (cannot or asks_when) or state.message is not None:
         return None
-    if state.goal is Goal.BOOK and able.booking_link and not view.channel.spoken:
-        state = replace(state, goal=Goal.NONE)
-        return Ask((view.say.booking_link(able.booking_link),), Question.NONE, Expect.FREE, state)
     draft = MessageDraft(TaskKind.CALLBACK, reason=f"crm_cannot_{state.goal}")
     return Note(replace(state, goal=Goal.TASK, message=draft))
 

@@ -27,9 +27,6 @@ class English(EnglishVisits):
     def no_discount(self) -> str:
         return "The prices are those of our list; the administrator can tell about special offers."
 
-    def booking_link(self, link: str) -> str:
-        return f"You can book here: {link}"
-
     def one_by_one(self) -> str:
         return "I will book you one after another."
 
@@ -258,6 +255,32 @@ class English(EnglishVisits):
 
     def task_promised(self, kind: TaskKind, due: datetime) -> str:
         return f"I have passed it on. We will call you back {self._until(due)}."
+
+    def request_only(self, link: str) -> str:
+        if link:
+            return f"You can book at once here: {link} Or I find a time and pass your request on to the administrator."
+        return "I will find a time, and the administrator will confirm the visit."
+
+    def request_left(self, plan: Plan, due: datetime, link: str) -> str:
+        visit = ", then ".join(
+            f"{self._names(part)} with {self._staff(part.staff_id)} {self._at(part.start)}" for part in plan.parts
+        )
+        text = f"I pass your request on to the administrator: {self._day(plan.start)}, {visit}."
+        text = f"{text} It is not a booking yet: we will confirm it {self._until(due)}."
+        return f"{text} Or book yourself at once: {link}" if link else text
+
+    def request_lost(self, link: str) -> str:
+        text = "I could not pass your request on just now."
+        return f"{text} Please book here: {link}" if link else f"{text} Shall I connect you with the administrator?"
+
+    def request_task(self, plan: Plan, state: DialogueState, *, link_sent: bool) -> str:
+        parts = [
+            f"{self.salon.local(part.start):%d.%m %H:%M} {self._names(part)}, {self._staff(part.staff_id)}"
+            for part in plan.parts
+        ]
+        who = state.caller.name or "не назвался"
+        sent = " Ссылка на запись отправлена: проверьте, нет ли уже записи." if link_sent else ""
+        return f"Записать и подтвердить клиенту (говорит по-английски): {'; '.join(parts)}. Клиент: {who}.{sent}"
 
     def draft_task(self, state: DialogueState, text: str) -> str:
         who = state.caller.name or "не назвался"

@@ -49,9 +49,6 @@ class Russian(RussianPeople):
     def no_discount(self) -> str:
         return "Цены у нас по прайсу, об акциях подскажет администратор."
 
-    def booking_link(self, link: str) -> str:
-        return f"Записаться можно по ссылке: {link}"
-
     def one_by_one(self) -> str:
         return "Запишу вас по очереди."
 

@@ -105,6 +105,41 @@ class RussianPeople(RussianVisits):
         pieces.append(f"Сказано: {text[:300]}")
         return " ".join(pieces)
 
+    def request_only(self, link: str) -> str:
+        if link:
+            return f"Записаться сразу можно по ссылке: {link} Или подберу время и передам заявку администратору."
+        return "Время подберу, а запись подтвердит администратор."
+
+    def request_left(self, plan: Plan, due: datetime, link: str) -> str:
+        pieces = []
+        for index, part in enumerate(plan.parts):
+            who = self.phrases.at_master(self._staff(part.staff_id))
+            pieces.append(f"{'затем ' if index else ''}{self._names(part)} {who} {self._at(part.start)}")
+        text = f"Передаю администратору заявку: {self._day(plan.start)}, {', '.join(pieces)}."
+        text = f"{text} Это ещё не запись: её подтвердят {self._hour(due)}."
+        return f"{text} Или запишитесь сразу по ссылке: {link}" if link else text
+
+    def request_lost(self, link: str) -> str:
+        text = "Передать заявку сейчас не получилось."
+        return f"{text} Запишитесь, пожалуйста, по ссылке: {link}" if link else f"{text} Позвать администратора?"
+
+    def request_task(self, plan: Plan, state: DialogueState, *, link_sent: bool) -> str:
+        visit = [
+            f"{self.salon.local(part.start):%d.%m %H:%M} {self._names(part)}, мастер {self._staff(part.staff_id)}"
+            for part in plan.parts
+        ]
+        lines = [f"Записать и подтвердить клиенту: {'; '.join(visit)}, {self.phrases.say_price(plan.price)}."]
+        lines.append(f"Клиент: {state.caller.name or 'не назвался'}.")
+        if state.wish.for_whom or state.wish.visitor_name:
+            lines.append(f"Для кого: {self.for_whom(state.wish)}.")
+        if state.wish.certificate:
+            lines.append(f"Сертификат: {state.wish.certificate}.")
+        if state.wish.staff_named:
+            lines.append("Клиент выбрал этого мастера.")
+        if link_sent:
+            lines.append("Ссылка на запись отправлена: проверьте, нет ли уже записи.")
+        return " ".join(lines)
+
     def journal_down(self, due: datetime) -> str:
         return f"Журнал записи сейчас не отвечает. Заявка передана, администратор свяжется с вами {self._hour(due)}."
 
