@@ -141,7 +141,8 @@ def test_a_file_that_is_no_export_is_refused_with_what_is_missing() -> None:
 
 CALENDAR = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:77-1\r\n{start}\r\n{end}\r\n"
-    "SUMMARY:Стрижка\\, длинные во\r\n лосы\r\nDESCRIPTION:Мастер: Мария Крылова\\nКлиент: Ирина\\nТелефон: +7 900 000-01-01\r\nSTATUS:{status}\r\n"
+    "SUMMARY:Стрижка\\, длинные во\r\n лосы\r\n"
+    "DESCRIPTION:Мастер: Мария Крылова\\nКлиент: Ирина\\nТелефон: +7 900 000-01-01\r\nSTATUS:{status}\r\n"
     "END:VEVENT\r\nEND:VCALENDAR\r\n"
 )
 
