@@ -158,6 +158,8 @@ class Toolkit:
 
     async def my_bookings(self, _: args.Nothing) -> dict[str, Any]:
         """Of the client whose number it is; of nobody else."""
+        if not self.view.salon.capabilities.knows_bookings:
+            return {"status": "unknown", "why": "this salon's bookings cannot be read here: leave a task for a person"}
         await self._look_up()
         if self.state.caller.client_id is None:
             return {"status": "no_client", "why": "the number on the display belongs to no client of the salon"}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from app.stack import prepared_servers
 from core.companies import Company
 from core.errors import ConfigurationError, InvalidInput
 from core.settings import LogLevel
-from crm.vendor.adapter import Probe, ProbeState
+from crm.vendor.adapter import BookingsFile, Probe, ProbeState
 from crm.vendor.check import LiveCheck, Report, Row, Verdict
 from crm.vendor.registry import vendor, vendors
 from crm.vendor.repository import StoredConnection
@@ -133,6 +133,35 @@ def check(
     for left in result.left_behind:
         console.print(f"[yellow]осталось убрать вручную:[/yellow] {left}")
     raise typer.Exit(0 if result.passed else 1)
+
+
+@application.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="Выгрузка записей: CSV или ICS. / Exported bookings.")],
+    slug: Slug = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Загружает выгрузку записей там, где CRM не даёт их читать (DIKIDI). Заменяет предыдущую, верна 30 часов."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"file: {file} cannot be read ({type(error).__name__})") from None
+
+    async def work() -> None:
+        async with _opened(data_dir) as opened:
+            company = await one_company(opened.runtime.companies, slug)
+            stored = await _stored(opened, company)
+            crm: object = opened.side.factory.build(company.scope, stored)
+            if not hasattr(crm, "import_bookings"):
+                title = vendor(stored.connection.vendor).title
+                raise InvalidInput(f"{title}: its bookings are read live, no file is needed")
+            imported = await cast("BookingsFile", crm).import_bookings(company.scope, content)
+            await opened.side.copies.forget(company.scope, "capabilities")
+            Console().print(f"загружено записей: {imported.taken}")
+            for line in imported.skipped:
+                Console().print(f"[yellow]строка не взята[/yellow] {line}")
+
+    asyncio.run(work())
 
 
 @application.command("disconnect")

@@ -158,6 +158,21 @@ class TestRecords(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file of bookings brought."""
+
+    taken: int
+    skipped: tuple[str, ...]
+    """Line number and reason of each line that could not be taken; no personal data."""
+
+
+class BookingsFile(Protocol):
+    """Optional, for `crm import`: an adapter that can take the bookings from a file exported by hand."""
+
+    async def import_bookings(self, scope: CompanyScope, content: bytes) -> Imported: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """One outside system as the product offers it."""
 

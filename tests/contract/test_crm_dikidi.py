@@ -23,7 +23,7 @@ from crm.model import (
     VisitDraft,
     VisitPart,
 )
-from crm.vendor.adapter import ProbeState
+from crm.vendor.adapter import Imported, ProbeState
 from crm.vendor.check import LiveCheck, Verdict
 from crm.vendor.http import Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
@@ -195,9 +195,8 @@ async def test_an_export_makes_bookings_known_while_it_is_fresh(salon: Arranged)
     assert isinstance(crm, DikidiCrm)
     phone = Phone("+79000000101")
     assert await crm.find_clients(salon.scope, phone) == []
-    export = await crm.import_bookings(salon.scope, CSV.encode())
-    assert len(export.rows) == 2
-    assert export.skipped == ("4: такого мастера в виджете нет",)
+    imported = await crm.import_bookings(salon.scope, CSV.encode())
+    assert imported == Imported(2, ("4: такого мастера в виджете нет",))
     assert (await crm.capabilities(salon.scope)).knows_bookings
     (client,) = await crm.find_clients(salon.scope, phone)
     assert client.name == "Ирина Павлова"

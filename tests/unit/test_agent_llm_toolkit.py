@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from crm.model import BookingStatus
+from crm.model import BookingStatus, Capabilities
 from tests.simulators.model_scene import Model, Scene, run
 
 ASK_TIME = [(0.0, ("find_times", json.dumps({"service_ids": ["men"], "master_ids": ["igor"], "first_day": "2026-12-02",
@@ -122,3 +122,15 @@ def test_the_line_is_not_closed_while_the_client_wants_something():
     scene = talk(model, "к Игорю завтра в час")
     assert "has not taken leave" in results(model)[-1]
     assert scene.salon.outcomes == {}
+
+
+def test_where_bookings_cannot_be_read_the_model_is_told_so():
+    model = Model([call("my_bookings"), said("Как вас зовут?")])
+
+    async def work(scene):
+        scene.salon.able = Capabilities(book=False, knows_bookings=False)
+        scene.clock.advance(4000)  # the copy of the salon is old enough to be loaded anew
+        await scene.table.says("к Игорю завтра в час")
+
+    run(lambda: Scene(model), work)
+    assert "cannot be read" in results(model)[-1]

@@ -14,7 +14,7 @@ from core.errors import AppError, ConfigurationError, InvalidInput
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.dikidi.catalogue import Lists, WidgetLists
-from crm.adapters.dikidi.exports import Export, ExportRow, coming, read_export
+from crm.adapters.dikidi.exports import ExportRow, coming, read_export
 from crm.adapters.dikidi.free_time import MOST_DAYS, FreeTime
 from crm.adapters.dikidi.wire import BASE_URL, LINK_HOST, Wire, http_profile
 from crm.catalogue import best_match, check_order, total
@@ -39,7 +39,7 @@ from crm.model import (
     WriteResult,
 )
 from crm.slots import validate_query
-from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe, ProbeItem, ProbeState
+from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Imported, Probe, ProbeItem, ProbeState
 from crm.vendor.chain import chained
 from crm.vendor.http import VendorHttp
 
@@ -204,14 +204,14 @@ class DikidiCrm:
 
     # --- the export
 
-    async def import_bookings(self, scope: CompanyScope, content: bytes) -> Export:
+    async def import_bookings(self, scope: CompanyScope, content: bytes) -> Imported:
         """Takes the place of the export before. Raises InvalidInput when the file is no export of bookings."""
         zone = await self._zone(scope)
         export = read_export(content, await self._lists.lists(), zone)
         now = self._clock.now()
         rows = coming(export.rows, now.astimezone(zone).date())
         await self._tools.links.put(EXPORT, ALL, {"at": now.isoformat(), "rows": [row.to_json() for row in rows]})
-        return export
+        return Imported(len(rows), export.skipped)
 
     async def _export(self, zone: ZoneInfo) -> list[ExportRow] | None:
         """None: none was loaded, or it has grown too old to be believed."""
