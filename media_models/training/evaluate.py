@@ -65,6 +65,7 @@ def make_sets(texts: TextMixture, free_phrases: Sequence[str], size: int) -> Tes
     sets = TestSets({name: _clips(voices, CLEAN_DB) for name, voices in spoken.items()})
     sets.speech["requests, held-out espeak, SNR 10 dB"] = _clips(espeak_requests, NOISY_DB)
     sets.speech["free phrases, held-out espeak, SNR 10 dB"] = _clips(espeak_free, NOISY_DB)
+    sets.speech.update(_plain_requests(texts, engine, size))
     numbers = _unseen(texts, texts.phones, rng, size)
     variants = Espeak.variants()
     half = len(numbers) // 2
@@ -72,6 +73,18 @@ def make_sets(texts: TextMixture, free_phrases: Sequence[str], size: int) -> Tes
     sets.phones = _clips([*voices, *festival(numbers[half:], ("ru", *CZECH_TRAINED), rng)], CLEAN_DB)
     sets.nobody = _without_voices(rng, size)
     return sets
+
+
+def _plain_requests(texts: TextMixture, engine: Espeak, size: int) -> dict[str, list[Clip]]:
+    rng = random.Random(1000)
+    plain = _unseen(texts, texts.plain_request, rng, size)
+    espeak = [engine.speak(text, ESPEAK_HELD_OUT[n % len(ESPEAK_HELD_OUT)], rng) for n, text in enumerate(plain)]
+    return {
+        "plain requests, held-out espeak": _clips(espeak, CLEAN_DB),
+        "plain requests, held-out espeak, SNR 10 dB": _clips(espeak, NOISY_DB),
+        "plain requests, Festival Russian": _clips(festival(plain, ("ru",), rng), CLEAN_DB),
+        "plain requests, never-heard speaker": _clips(festival(plain, CZECH_HELD_OUT, rng), CLEAN_DB),
+    }
 
 
 def report(model_folder: Path, sets: TestSets) -> list[tuple[str, str]]:

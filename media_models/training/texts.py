@@ -68,6 +68,20 @@ class TextMixture:
             return label(self.phrases.introduction(rng))
         return label(rng.choice((spoken_date, spoken_time))(rng))
 
+    def plain_request(self, rng: random.Random) -> str:
+        """A request for one of the commonest services with the facts that it needs, nothing around it."""
+        words = self._words
+        facts = [rng.choice(words["services"])]
+        if rng.random() < 0.5:
+            facts.append(rng.choice(words["staff"]))
+        if rng.random() < 0.75:
+            facts.append(spoken_date(rng))
+        if rng.random() < 0.65:
+            facts.append(spoken_time(rng))
+        rng.shuffle(facts)
+        ask = rng.choice(words["asks"]) if rng.random() < 0.75 else ""
+        return label(" ".join([rng.choice(words["openers"]), ask, *facts]))
+
     def phones(self, rng: random.Random) -> str:
         """A phone number, perhaps with a word before or after it."""
         return label(self.phrases.phone(rng))
@@ -83,8 +97,10 @@ class TextMixture:
             return self.running.altered(self.running.line(rng), rng, rng.choice((0.2, 0.4, 0.7)))
         if kind < 0.52:
             return self.running.walk(rng)
-        if kind < 0.68:
+        if kind < 0.65:
             return phrases.request(rng)
+        if kind < 0.68:
+            return self.plain_request(rng)
         if kind < 0.71:
             return str(rng.choice(self._words["short"]))
         if kind < 0.77:

@@ -91,6 +91,7 @@ def _work(
     if device.type == "cpu":
         torch.set_num_threads(1)
     tokens = Tokens(tokenizer)
+    workers = plan.workers if device.type == "cpu" else 1
     average = load_network(checkpoint, tokens, averaged=True).to(device) if checkpoint else network
     averaged, moving = list(average.parameters()), list(network.parameters())
     batches = Batches(folder, tokens, plan.batch, random.Random())
@@ -116,7 +117,7 @@ def _work(
                 with torch.no_grad():
                     torch._foreach_lerp_(averaged, moving, max(1 / plan.average_over_steps, 1 / (step + 10)))
                 if step % 50 == 0:
-                    print(_progress(step, progress, seen * plan.workers, losses, batches), flush=True)
+                    print(_progress(step, progress, seen * workers, losses, batches), flush=True)
                 if time.monotonic() - saved > plan.save_every_s:
                     save_network(network, average, checkpoint)
                     saved = time.monotonic()
