@@ -22,6 +22,7 @@ from agent.model import (
     ToolCall,
     Turn,
 )
+from agent.ownership import Owned
 from agent.salon import Salon, SalonDirectory
 from agent.tools import CommitNeeded, FinishedWrite, PendingWrites, Toolbox
 from core.clock import Clock
@@ -85,7 +86,11 @@ class BookingAgent:
             yield StateChanged(conversation.state)
             return
         finished = await self._pending.collect(conversation.id)
-        tools = Toolbox(conversation, salon, self._crm, self._desk, self._book, self._pending, turn.provisional)
+        owned = Owned.from_json(conversation.state.data.get("owned"))
+        for write in finished:
+            if isinstance(write.result, Written):
+                owned.wrote(write.result.bookings)
+        tools = Toolbox(conversation, salon, self._crm, self._desk, self._book, self._pending, turn.provisional, owned)
         proven = _proven(conversation.state, finished)
         context = TurnContext(conversation, turn, salon, dict(conversation.state.data.get("brain", {})), finished)
         memory: dict[str, Any] | None = None
@@ -121,6 +126,7 @@ class BookingAgent:
             yield call
         kept = memory if memory is not None else conversation.state.data.get("brain", {})
         data = {"brain": kept, "language": language, "proven": sorted(proven), "faults": faults}
+        data["owned"] = owned.to_json()
         yield StateChanged(DialogState(data))
         self._pending.adopted(conversation.id)
 

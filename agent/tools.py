@@ -19,11 +19,13 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from agent.model import Conversation, ToolCall
+from agent.ownership import Owned
 from agent.salon import Salon
 from core.errors import AppError
 from core.ids import ConversationId
 from core.phone import Phone
 from crm.model import (
+    ACTIVE_STATUSES,
     Booking,
     BookingId,
     BookingStatus,
@@ -155,6 +157,8 @@ class Toolbox:
     book: SalonBook
     pending: PendingWrites
     provisional: bool
+    owned: Owned = field(default_factory=Owned)
+    """What may be read and changed here; the tools widen it, nobody else."""
     calls: list[ToolCall] = field(default_factory=list)
     """What ran and was not yet reported; the service drains it into the reply."""
 
@@ -173,19 +177,40 @@ class Toolbox:
         )
 
     async def clients_by_phone(self, phone: Phone) -> ToolResult[tuple[Client, ...]]:
-        """For the caller's own number, or one that she dictated and confirmed."""
+        """For the number on the display. Any other is refused: it is not known to be hers."""
+        arguments = {"pii_phone": phone.e164}
+        if phone != self.conversation.caller:
+            return self._not_hers("clients_by_phone", arguments)
         found = self._tuple(self.crm.find_clients(self.conversation.scope, phone))
-        return await self._read("clients_by_phone", {"pii_phone": phone.e164}, found)
+        result: ToolResult[tuple[Client, ...]] = await self._read("clients_by_phone", arguments, found)
+        if isinstance(result, Ok):
+            self.owned.found(result.value)
+        return result
 
     async def bookings_of(self, client_id: ClientId) -> ToolResult[tuple[Booking, ...]]:
+        """Coming visits of a client found by the number on the display; of any other client only what was booked in
+        this conversation."""
+        arguments = {"client": client_id}
+        if client_id not in self.owned.clients:
+            return await self._read("bookings_of_client", arguments | {"made_here": True}, self._made_here(client_id))
         found = self._tuple(self.crm.bookings_of(self.conversation.scope, client_id))
-        return await self._read("bookings_of_client", {"client": client_id}, found)
+        result: ToolResult[tuple[Booking, ...]] = await self._read("bookings_of_client", arguments, found)
+        if isinstance(result, Ok):
+            self.owned.read(result.value)
+        return result
+
+    async def _made_here(self, client_id: ClientId) -> tuple[Booking, ...]:
+        found = [await self.crm.get(self.conversation.scope, booking_id) for booking_id in self.owned.made]
+        own = (b for b in found if b is not None and b.client_id == client_id and b.status in ACTIVE_STATUSES)
+        return tuple(sorted(own, key=lambda booking: booking.start))
 
     async def on_duty(self, day: date) -> ToolResult[tuple[Shift, ...]]:
         found = self._tuple(self.crm.on_duty(self.conversation.scope, day))
         return await self._read("on_duty", {"day": day.isoformat()}, found)
 
     async def certificate(self, number: str) -> ToolResult[Certificate | None]:
+        if not self.owned.may_ask_certificate(number):
+            return self._not_hers("certificate", {"number": number})
         found = self.book.certificate(self.conversation.scope, number)
         return await self._read("certificate", {"number": number}, found)
 
@@ -196,10 +221,11 @@ class Toolbox:
     ) -> WriteResult:
         """Books; a client unknown so far is created first, in the same unit. draft.client_id counts only if client_id
         is given."""
+        own = client_id if client_id in self.owned.clients else None
 
         async def run() -> WriteResult:
             scope = self.conversation.scope
-            owner = client_id or (await self.crm.find_or_create_client(scope, name, phone)).id
+            owner = own or (await self.crm.find_or_create_client(scope, name, phone)).id
             ready = VisitDraft(
                 owner, draft.plan, draft.staff_locked, draft.for_whom, draft.certificate, draft.comment, draft.status
             )
@@ -236,9 +262,11 @@ class Toolbox:
     async def waitlist(
         self, client_id: ClientId | None, name: str, phone: Phone | None, wish: WaitlistWish, papers: Paperwork
     ) -> ToolResult[None]:
+        own = client_id if client_id in self.owned.clients else None
+
         async def run() -> None:
             scope = self.conversation.scope
-            owner = client_id or (await self.crm.find_or_create_client(scope, name, phone)).id
+            owner = own or (await self.crm.find_or_create_client(scope, name, phone)).id
             ready = WaitlistWish(owner, wish.service_ids, wish.day, wish.staff_ids, wish.not_before, wish.done_by)
             await self.book.add_to_waitlist(scope, self.conversation.id, ready)
             await self._paper(papers)
@@ -296,6 +324,9 @@ class Toolbox:
     ) -> WriteResult:
         if self.provisional:
             raise CommitNeeded
+        if booking_id is not None and not self.owned.may_change(booking_id):
+            self._not_hers(name, arguments, writes=True)
+            return Refused(RefusalReason.NOT_FOUND)
 
         async def unit() -> WriteResult:
             try:
@@ -306,7 +337,8 @@ class Toolbox:
                 log.warning("write_failed", tool=name, code=error.code)
                 result = Unknown(error.code)
             match result:
-                case Written():
+                case Written(bookings):
+                    self.owned.wrote(bookings)
                     await self._paper(papers)
                 case Unknown():
                     await self._paper(Paperwork(tasks=papers.if_unknown))
@@ -360,6 +392,11 @@ class Toolbox:
                 await self.book.file_outcome(scope, conversation_id, papers.outcome)
         except AppError as error:
             log.error("paperwork_failed", conversation=str(conversation_id), code=error.code)
+
+    def _not_hers(self, name: str, arguments: dict[str, Any], *, writes: bool = False) -> Cannot:
+        log.error("tool_refused_not_hers", tool=name, conversation=str(self.conversation.id))
+        self._record(name, arguments, "refused:not_hers", time.perf_counter(), writes=writes)
+        return Cannot("not_hers")
 
     def _record(self, name: str, arguments: dict[str, Any], outcome: str, started_s: float, *, writes: bool) -> None:
         took_ms = (time.perf_counter() - started_s) * 1000

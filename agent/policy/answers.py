@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 from agent.model import Expect
+from agent.ownership import CERTIFICATES_A_TALK
 from agent.policy import hints
 from agent.policy.goals import asks_further_price
 from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
@@ -269,6 +270,9 @@ def certificate(view: View) -> Move | None:
         return None
     if state.has_told(f"certificate:{number}"):
         return None
+    if sum(fact.startswith("certificate:") for fact in state.told) >= CERTIFICATES_A_TALK:
+        wish = replace(state.wish, certificate="")
+        return Ask((view.say.certificates_by_person(),), Question.HUMAN, Expect.YES_NO, replace(state, wish=wish))
 
     def absorb(before: DialogueState, result: ToolResult[Certificate | None]) -> DialogueState:
         before = before.tell(f"certificate:{number}")

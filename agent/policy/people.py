@@ -13,15 +13,14 @@ from crm.model import Client
 
 
 def identify(view: View) -> Move | None:
-    """Looks up the number on the display, or the one that was dictated and agreed. Once: when the CRM does not answer,
-    the person counts as unknown, and the number finds her again at the write."""
+    """Looks up the number on the display, once. A dictated number is never looked up: it is not known to be hers, and
+    finds her card at the write. When the CRM does not answer, the person counts as unknown."""
     caller = view.state.caller
-    phone = caller.phone if caller.phone is not None and caller.phone_confirmed else view.caller
-    if caller.looked_up or phone is None:
+    if caller.looked_up or view.caller is None:
         return None
-    if caller.phone is not None and not caller.phone_confirmed:
-        return None  # another number was dictated: it is read back first
-    return look_up(phone)
+    if caller.phone is not None and caller.phone != view.caller:
+        return None
+    return look_up(view.caller)
 
 
 def look_up(phone: Phone) -> Use:

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from agent.language.understander import RuleUnderstander
+from app.cli.attacks import play_attacks
 from app.cli.checkout import ROOT, from_checkout
 from app.cli.dialogue_brains import SCRIPTED, open_brain
 from app.embedded import EmbeddedStack
@@ -60,6 +61,19 @@ def understanding(
     """Меряет понимание на размеченных репликах: намерения по файлам и манере, факты; главное — на невиденных."""
     bench = from_checkout("bench.understanding")
     bench.main(ROOT / bench.LINES, folds)
+
+
+@application.command("attacks")
+def attacks(
+    brain: Annotated[
+        str, typer.Option(help="scripted, llm:ПОСТАВЩИК (имитация, слушается атакующего) или llm:ФАЙЛ.yaml.")
+    ] = SCRIPTED,
+    only: Annotated[str, typer.Option(help="Только те, чей номер начинается так. / Id prefix.")] = "",
+    show: Annotated[bool, typer.Option("--show", help="Показать разговоры целиком. / Print transcripts.")] = False,
+) -> None:
+    """Играет атаки на агента и считает чужие чтения, чужие записи и утечки: должны быть нули. / Attack suite."""
+    configure_logging(level=LogLevel.ERROR)
+    raise typer.Exit(1 if asyncio.run(play_attacks(brain, only, show)) else 0)
 
 
 async def _run(brain: str, repeat: int, only: str, voice: bool, show: bool) -> int:
