@@ -94,6 +94,15 @@ class Entities:
                     found[key] = refs[0]
         return found
 
+    async def mapping(self, what: str) -> tuple[int, list[str]]:
+        """How many masters or services 1C has, and which entries of the map point to none of them: 1C itself would
+        take a reference to nothing."""
+        profile = await self.profile()
+        names = await self._names(what, profile.staff if what == "staff" else profile.services)
+        refs = {ref for found in names.values() for ref in found}
+        given = self._connection.mapped(what)
+        return len(refs), sorted(key for key, ref in given.items() if ref.lower() not in refs)
+
     async def _names(self, what: str, where: ListMap) -> dict[str, list[str]]:
         rows = await self._wire.listed(
             what, where.set, where="DeletionMark eq false", select=("Ref_Key", where.name, "DeletionMark")

@@ -29,14 +29,15 @@ async def probe(wire: Wire, entities: Entities, capabilities: Capabilities) -> P
 
     async def first(what: str) -> str:
         found = await entities.profile()
-        sets = {
-            "services": found.services.set,
-            "staff": found.staff.set,
-            "clients": found.clients.set,
-            "book": found.visit.set,
-        }
-        rows = await wire.listed(what, sets[what], top=1, only_first=True)
-        return f"{sets[what]}: {'есть' if rows else 'пусто'}"
+        name = found.clients.set if what == "clients" else found.visit.set
+        rows = await wire.listed(what, name, top=1, only_first=True)
+        return f"{name}: {'есть' if rows else 'пусто'}"
+
+    async def mapped(what: str) -> str:
+        count, strange = await entities.mapping(what)
+        if strange:
+            raise ConfigurationError(f"map.{what}: в 1С нет того, на что указывают {', '.join(strange)}")
+        return f"в 1С {count}"
 
     async def slots() -> str:
         return "график ведём мы, занятость по документам"
@@ -44,8 +45,8 @@ async def probe(wire: Wire, entities: Entities, capabilities: Capabilities) -> P
     questions: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
         ("auth", auth),
         ("profile", profile),
-        ("services", lambda: first("services")),
-        ("staff", lambda: first("staff")),
+        ("services", lambda: mapped("services")),
+        ("staff", lambda: mapped("staff")),
         ("slots", slots),
         ("clients", lambda: first("clients")),
         ("book", lambda: first("book")),

@@ -6,6 +6,7 @@ away.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from core.errors import InvalidInput
 from crm.adapters.one_c.metadata import EntitySet, Metadata, Rows, read_metadata
@@ -36,6 +37,13 @@ MEANINGS = (
     ("arrived", ("пришел", "пришёл", "завершен", "выполнен", "оказан", "закрыт")),
     ("booked", ("запис", "запланир", "нов", "ожида", "открыт")),
 )
+MOST = 4
+"""Candidates of each kind that are tried together."""
+NO_CLIENTS = (
+    "clients: no catalogue of people with a phone (Catalog_Клиенты or Catalog_Контрагенты with a field Телефон or the "
+    "part КонтактнаяИнформация) is published"
+)
+NO_VISIT = "visit: no document is published; publish the one in which the salon keeps its appointments"
 
 
 class CannotPropose(InvalidInput):
@@ -58,43 +66,48 @@ class _Visit:
 def propose_profile(metadata: Metadata | bytes | str) -> Profile:
     """The likeliest profile. Raises CannotPropose that names everything that was not found."""
     known = metadata if isinstance(metadata, Metadata) else read_metadata(metadata)
-    missing: list[str] = []
     clients = _clients(known)
-    if clients is None:
-        missing.append(
-            "clients: no catalogue of people with a phone (Catalog_Клиенты or Catalog_Контрагенты with a field Телефон "
-            "or the part КонтактнаяИнформация) is published"
+    staff = _catalogues(known, STAFF, ("сотрудник", "мастер", "специалист"))
+    services = _catalogues(known, SERVICES, ("услуг", "номенклатур"))
+    missing = [
+        sentence
+        for sentence, found in (
+            (NO_CLIENTS, clients),
+            ("staff: no catalogue of masters (Catalog_Сотрудники) is published", staff),
+            ("services: no catalogue of services (Catalog_Номенклатура, Catalog_Услуги) is published", services),
+            (NO_VISIT, [name for name in known.sets if name.startswith("Document_")]),
         )
-    staff = _catalogue(known, STAFF, ("сотрудник", "мастер", "специалист"))
-    if staff is None:
-        missing.append("staff: no catalogue of masters (Catalog_Сотрудники) is published")
-    services = _catalogue(known, SERVICES, ("услуг", "номенклатур"))
-    if services is None:
-        missing.append("services: no catalogue of services (Catalog_Номенклатура, Catalog_Услуги) is published")
-    if clients is None or staff is None or services is None:
-        if not any(name.startswith("Document_") for name in known.sets):
-            missing.append("visit: no document is published")
+        if not found
+    ]
+    if missing:
         raise CannotPropose(missing)
-    found, lacking = _visits(known, clients.set, staff, services)
-    if not found:
-        raise CannotPropose([
-            "visit: no document has a client, a master, a service and a comment"
-            + (f"; nearest: {lacking}" if lacking else "; publish the one in which the salon keeps its appointments")
-        ])  # fmt: skip
-    best = max(found, key=lambda item: item.score)
-    return Profile(clients, ListMap(staff), ListMap(services), best.map, best.int64)
+    best: tuple[int, Profile] | None = None
+    lacking = ""
+    # The document decides: a base may have both Сотрудники and Мастера, and only one of them is in the appointment.
+    for person, master, service in product(clients[:MOST], staff[:MOST], services[:MOST]):
+        found, nearest = _visits(known, person.set, master, service)
+        lacking = lacking or nearest
+        for visit in found:
+            if best is None or visit.score > best[0]:
+                best = (visit.score, Profile(person, ListMap(master), ListMap(service), visit.map, visit.int64))
+    if best is None:
+        raise CannotPropose(
+            [f"visit: no document has a client, a master, a service and a comment; nearest: {lacking or 'none'}"]
+        )
+    return best[1]
 
 
-def _clients(known: Metadata) -> ClientMap | None:
+def _clients(known: Metadata) -> list[ClientMap]:
+    maps = []
     for name in _catalogues(known, CLIENTS, CLIENT_STEMS):
         found = known.sets[name]
         part = next((p for p, rows in found.parts.items() if "контакт" in p.casefold() and _is_contacts(rows)), "")
         phone = _field(found.fields, ("телефон", "мобильныйтелефон", "номертелефона"), ("Edm.String",))
         if part:
-            return _with_contacts(name, part, found.parts[part])
-        if phone:
-            return ClientMap(name, phone=phone)
-    return None
+            maps.append(_with_contacts(name, part, found.parts[part]))
+        elif phone:
+            maps.append(ClientMap(name, phone=phone))
+    return maps
 
 
 def _is_contacts(rows: Rows) -> bool:
@@ -115,10 +128,6 @@ def _with_contacts(name: str, part: str, rows: Rows) -> ClientMap:
         contact_digits=known("НомерТелефона"),
         contact_shown=known("Представление"),
     )
-
-
-def _catalogue(known: Metadata, names: Sequence[str], stems: Sequence[str]) -> str | None:
-    return next(iter(_catalogues(known, names, stems)), None)
 
 
 def _catalogues(known: Metadata, names: Sequence[str], stems: Sequence[str]) -> list[str]:

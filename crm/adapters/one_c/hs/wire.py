@@ -23,7 +23,9 @@ TOKEN_S = 300.0
 APIKEY_RU = "Проверьте ключ apikey филиала в настройках подключения: его выдаёт раздел API программы 1С."
 SIGN_RU = "Проверьте секрет подписи (sign_key): без него программа 1С не подтверждает клиента без СМС."
 _KEY_WORDS = re.compile(r"api ?key|ключ|лиценз|доступ запрещ|авториз", re.IGNORECASE)
-_ABSENT_WORDS = re.compile(r"не найден|не зарегистрир|not found|not registered|unknown client", re.IGNORECASE)
+_ABSENT_WORDS = re.compile(
+    r"не найден|не существует|не зарегистрир|not found|not exist|not registered|unknown client", re.IGNORECASE
+)
 _TOKEN_WORDS = re.compile(r"token|токен", re.IGNORECASE)
 ABSENT_CODES = ("4003", "4004", "404")
 """4003 is a wrong client login: with a token signed by us it can only mean that there is no such client."""
