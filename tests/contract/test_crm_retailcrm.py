@@ -165,7 +165,7 @@ async def test_a_refused_order_was_not_written(salon: Arranged) -> None:
 
 
 async def test_an_account_that_knows_fewer_filters(salon: Arranged) -> None:
-    retail(salon).unknown_filters = {"managerComment", "deliveryDateTo", "ids"}
+    retail(salon).unknown_filters = {"managerComment", "deliveryDateTo", "ids", "startDate"}
     label, start = new_marker(), salon.at(WEDNESDAY, 12)
     cursor = (await salon.crm.changes_since(salon.scope, "")).cursor
     booking = await salon.booked("S01", "maria", start, label)
@@ -251,6 +251,18 @@ async def test_a_phone_however_it_was_typed(salon: Arranged, typed: str) -> None
     number = account.add_client("Зоя", "+79000000777")
     account.customers[number]["phones"][0]["number"] = typed
     assert [c.id for c in await salon.crm.find_clients(salon.scope, Phone("+79000000777"))] == [str(number)]
+
+
+async def test_more_orders_than_a_page(salon: Arranged) -> None:
+    account, client = retail(salon).account, await salon.someone()
+    for number in range(250):
+        account.add_order("vera", ["S16"], salon.at(WEDNESDAY, 12), int(client.id))
+        if number == 120:
+            account.add_order("maria", ["S01"], salon.at(WEDNESDAY, 12), int(client.id))
+    assert len(await salon.crm.bookings_of(salon.scope, client.id)) == 251
+    start = salon.at(WEDNESDAY, 12)
+    plans = await salon.plans("S01", "maria", day=WEDNESDAY)
+    assert not [plan for plan in plans if plan.start < start + timedelta(hours=1) and start < plan.end]
 
 
 # --- changes

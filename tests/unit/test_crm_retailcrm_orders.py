@@ -79,10 +79,11 @@ def test_an_order_is_read() -> None:
         ({"from": "22:00", "to": "24:00"}, at(22), at(0, 0, 10)),
         ({"custom": "с 14:00 до 15.30"}, at(14), at(15, 30)),
         ({"custom": "в 14:00"}, at(14), at(15)),
+        ("14:00 - 15:30", at(14), at(15, 30)),
         ({"from": "", "custom": "14:00-14:45"}, at(14), at(14, 45)),
     ],
 )
-def test_hours_in_every_shape(hours: dict[str, str], start: datetime, end: datetime) -> None:
+def test_hours_in_every_shape(hours: Any, start: datetime, end: datetime) -> None:
     booking = reader().booking(order(delivery={"date": "2026-12-09", "time": hours}))
     assert booking is not None
     assert (booking.start, booking.end) == (start, end)
@@ -95,6 +96,22 @@ def test_hours_in_every_shape(hours: dict[str, str], start: datetime, end: datet
 )  # fmt: skip
 def test_an_order_without_an_hour_is_no_booking(delivery: Any) -> None:
     assert reader().booking(order(delivery=delivery)) is None
+
+
+def test_an_order_of_another_type_is_no_booking() -> None:
+    only = o.OrderReader(reader().statuses, reader().ids, CATALOGUE, order_type="visit")
+    assert only.booking(order(orderType="eshop-individual")) is None
+    assert only.booking(order(orderType="visit")) is not None
+    assert reader().booking(order(orderType="eshop-individual")) is not None
+
+
+def test_sums_in_every_shape() -> None:
+    for given, kopecks in ((2500, 250_000), ("2500.50", 250_050), (33.333333, 3333), (-10, -1000)):
+        assert o.kopecks(Record({"totalSumm": given}, "o"), "totalSumm", "summ") == kopecks
+    assert o.kopecks(Record({"summ": 7}, "o"), "totalSumm", "summ") == 700
+    for wrong in ("сто", True, [], "inf"):
+        with pytest.raises(Malformed):
+            o.kopecks(Record({"totalSumm": wrong}, "o"), "totalSumm")
 
 
 def test_an_order_without_a_master_is_no_booking() -> None:

@@ -96,7 +96,7 @@ class MoyskladLedger:
             chosen = ";".join(condition("id", "=", number) for number in by_hand[at : at + IDS_AT_ONCE])
             found = await self._wire.listed("records", ORDERS, [("filter", chosen)], expand="positions")
             full |= {row.id("id"): row for row in found}
-        bookings = await self._bookings(catalogue, [full.get(row.id("id"), row) for row in rows])
+        bookings = await self._bookings(catalogue, [full.get(row.id("id"), row) for row in rows], reader)
         return [b for b in bookings if b.start < end and start < b.end]
 
     async def entry(self, catalogue: Catalogue, booking_id: BookingId) -> Booking | None:
@@ -136,8 +136,10 @@ class MoyskladLedger:
         rows = await self._wire.listed("records", ORDERS, params, expand="positions")
         return Changes(tuple(await self._bookings(catalogue, rows)), now.isoformat())
 
-    async def _bookings(self, catalogue: Catalogue, rows: Sequence[Record]) -> list[Booking]:
-        reader = await self._reader(catalogue)
+    async def _bookings(
+        self, catalogue: Catalogue, rows: Sequence[Record], reader: o.OrderReader | None = None
+    ) -> list[Booking]:
+        reader = reader or await self._reader(catalogue)
         used = {state for row in rows if (state := referred(row, "state"))}
         if unlisted := used - set(reader.states.meanings) - self._unlisted:  # a person has made a new one
             self._states = None

@@ -1,6 +1,5 @@
 """Bookings as orders, clients as customers."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from core.errors import ConfigurationError, InvalidInput
 from core.phone import Phone
 from crm.adapters.retailcrm import orders as o
 from crm.adapters.retailcrm import probing
-from crm.adapters.retailcrm.wire import Refusal, Wire, pages, strange
+from crm.adapters.retailcrm.wire import Refusal, Wire, pages, side_by_side, strange
 from crm.catalogue import Catalogue
 from crm.model import Booking, BookingId, BookingStatus, Changes, Client, ClientId, PlannedPart, StaffId
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
@@ -47,7 +46,7 @@ class RetailLedger:
         if found:
             return found
         others = {written[0], written[-2], phone.e164[-4:]} - {written[-1]}
-        several = await asyncio.gather(*(self._clients(text, phone) for text in sorted(others)))
+        several = await side_by_side([self._clients(text, phone) for text in sorted(others)])
         return list({person.id: person for people in several for person in people}.values())
 
     async def _clients(self, text: str, phone: Phone) -> list[Client]:
@@ -115,13 +114,13 @@ class RetailLedger:
         if cursor and not cursor.isdigit():
             raise InvalidInput("cursor: not one of this system; begin with an empty one")
         first = now.astimezone(catalogue.zone) - FIRST_LOOK
-        params = [("filter[sinceId]", cursor)] if cursor else [("filter[startDate]", f"{first:%Y-%m-%d %H:%M:%S}")]
+        since = ("filter[sinceId]", cursor) if cursor else ("filter[startDate]", f"{first:%Y-%m-%d %H:%M:%S}")
         try:
-            answer = await self._wire.send(
-                "changes", "GET", "/orders/history", params=[*params, ("limit", HISTORY_PAGE), ("page", 1)]
-            )
+            answer = await self._history([since])
         except Refusal as refusal:
-            raise strange(refusal) from None
+            if cursor:
+                raise strange(refusal) from None
+            answer = await self._history([])  # an account that cannot begin in the middle: from the very beginning
         rows = answer.records("history")
         changed = dict.fromkeys(
             order.id("id")
@@ -131,6 +130,11 @@ class RetailLedger:
         last = max((row.whole("id") for row in rows), default=int(cursor or 0))
         bookings = await self._bookings(catalogue, await self._by_ids(list(changed)))
         return Changes(tuple(bookings), str(last), more=bool(rows) and pages(answer) > 1)
+
+    async def _history(self, filters: list[tuple[str, str]]) -> Record:
+        """The oldest page of it."""
+        page = [("limit", HISTORY_PAGE), ("page", 1)]
+        return await self._wire.send("changes", "GET", "/orders/history", params=[*filters, *page])
 
     async def _by_ids(self, numbers: Sequence[str]) -> list[Record]:
         """In the given order; those that are gone are left out."""
@@ -169,7 +173,7 @@ class RetailLedger:
             self._statuses = None
             statuses = await self.statuses()
             self._unlisted |= unlisted - set(statuses.meanings)
-        reader = o.OrderReader(statuses, self._ids(catalogue), catalogue, self._staff_field)
+        reader = o.OrderReader(statuses, self._ids(catalogue), catalogue, self._staff_field, self._plain("order_type"))
         return [booking for row in rows if (booking := reader.booking(row)) is not None]
 
     # --- bookings written

@@ -103,9 +103,13 @@ class OrderReader:
     catalogue: Catalogue
     staff_field: str = ""
     """Code of the order's own field that names the master; empty: the order's manager does."""
+    order_type: str = ""
+    """Only orders of this type are bookings; empty: all."""
 
     def booking(self, order: Record) -> Booking | None:
-        """None: an order without a master or an hour, no booking (yet)."""
+        """None: an order of another type, or without a master or an hour: no booking (yet)."""
+        if self.order_type and order.text("orderType", self.order_type) != self.order_type:
+            return None
         master = self._master(order)
         hours = self._hours(order)
         if not master or hours is None:
@@ -127,7 +131,7 @@ class OrderReader:
             end=end,
             # One that the account does not list leaves the visit standing: better a time too few than one twice.
             status=self.statuses.meanings.get(order.text("status", ""), BookingStatus.BOOKED),
-            price=Price(Money(order.minor("totalSumm", order.minor("summ", 0)))),
+            price=Price(Money(kopecks(order, "totalSumm", "summ"))),
             comment=unlabelled(comment),
             marker=marker_of(comment) or (made_by_us[1] if made_by_us else ""),
         )
@@ -147,7 +151,8 @@ class OrderReader:
             day = date.fromisoformat(delivery.text("date")[:10])
         except ValueError:
             raise Malformed("delivery.date: a date was expected") from None
-        clocks = _clocks(delivery.maybe("time"))
+        hours = delivery.raw("time")
+        clocks = _clocks(Record({"custom": hours}, "time") if isinstance(hours, str) else delivery.maybe("time"))
         if clocks[0] is None:
             return None
         zone = self.catalogue.zone
@@ -179,6 +184,15 @@ def times(part: PlannedPart, catalogue: Catalogue) -> dict[str, Any]:
     """`delivery` of a visit: the salon's wall clock."""
     start, end = part.start.astimezone(catalogue.zone), part.end.astimezone(catalogue.zone)
     return {"date": f"{start:%Y-%m-%d}", "time": {"from": f"{start:%H:%M}", "to": f"{end:%H:%M}"}}
+
+
+def kopecks(record: Record, *names: str) -> int:
+    """The first of these sums that is there, given in roubles as a number or as text."""
+    value = next((record.raw(name) for name in names if name in record), 0)
+    try:
+        return round(float("no" if isinstance(value, bool) else value) * 100)
+    except (TypeError, ValueError, OverflowError):
+        raise Malformed(f"{names[0]}: a sum in roubles was expected") from None
 
 
 def client(row: Record) -> tuple[Client, tuple[Phone, ...]]:

@@ -1,14 +1,17 @@
 """The wire: forms with JSON inside, a 503 that means "too many", refusals with and without fields, pages."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from core.rate_limits import Limit
 from crm.vendor.adapter import AdapterTools, Connection
 from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record
+
+T = TypeVar("T")
 
 ROOT = "/api/v5"
 LIMITS = (Limit(9, 1.0, burst=1),)
@@ -92,15 +95,21 @@ class Wire:
     async def listed(
         self, operation: str, path: str, what: str, params: Sequence[tuple[str, Any]] = ()
     ) -> list[Record]:
-        """All pages of a list. Raises Refusal: whether a filter is known is the caller's knowledge."""
-        found: list[Record] = []
-        for page in range(1, MOST_PAGES + 1):
-            answer = await self.send(operation, "GET", path, params=[*params, ("limit", PAGE), ("page", page)])
-            rows = answer.records(what)
-            found += rows
-            if not rows or page >= pages(answer):
-                return found
-        raise Malformed("the list has no end")
+        """All pages of a list, those after the first side by side. Raises Refusal: which filters an account knows is
+        the caller's knowledge.
+        """
+
+        async def page(number: int) -> Record:
+            return await self.send(operation, "GET", path, params=[*params, ("limit", PAGE), ("page", number)])
+
+        first = await page(1)
+        last = pages(first)
+        if last > MOST_PAGES:
+            raise Malformed("the list has no end")
+        others = await side_by_side([page(number) for number in range(2, last + 1)])
+        rows = [row for answer in (first, *others) for row in answer.records(what)]
+        # A row that is added meanwhile moves the others down: one may stand on two pages.
+        return list({row.id("id"): row for row in rows}.values())
 
     async def write(
         self, operation: str, path: str, what: str, content: Mapping[str, Any], *, by_id: bool = False
@@ -121,6 +130,17 @@ class Wire:
 
     def _site_pair(self) -> list[tuple[str, str]]:
         return [("site", self.site)] if self.site else []
+
+
+async def side_by_side(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All answers, in order. When one fails, the others are still waited for: nothing runs on unseen."""
+    results = await asyncio.gather(*questions, return_exceptions=True)
+    found: list[T] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        found.append(result)
+    return found
 
 
 def later_s(reply: Reply) -> float | None:
