@@ -14,6 +14,7 @@ from crm.vendor.parsing import Record, spellings
 from crm.vendor.storage import LinkStore
 
 HUMAN = "ContractorHuman"
+PEOPLE, UNION = "/contractorHuman", "/contractor"
 LIST_FIELDS = ["firstName", "middleName", "lastName", "contactInfo"]
 UNION_FIELDS = ["name", "firstName", "lastName", "contactInfo"]
 TRUST_S = 3600.0
@@ -27,6 +28,7 @@ class Contractors:
         self._links = links
         self._now = monotonic_s
         self._trusted_until = 0.0
+        self._path = PEOPLE
 
     async def find(self, phone: Phone) -> list[Client]:
         found = await self._made_here(phone)
@@ -53,7 +55,7 @@ class Contractors:
 
     async def _searched(self, text: str) -> list[Record]:
         query = {"q": text, "limit": PAGE, "fields": UNION_FIELDS}
-        return (await self._wire.page("clients", "/contractor", query))[0]
+        return (await self._wire.page("clients", UNION, query))[0]
 
     async def _without_search(self, phone: Phone) -> list[Client]:
         """Nothing was found: by a search that works, or by one that does not? Somebody who is there tells."""
@@ -71,7 +73,7 @@ class Contractors:
     async def everybody(self) -> list[Record]:
         """All people, page after page; in one piece where the list cannot be paged."""
         found: dict[str, Record] = {}
-        after: str | None = None
+        after: Record | None = None
         for _ in range(MOST):
             try:
                 rows, more = await self._listed(after)
@@ -88,14 +90,21 @@ class Contractors:
                 return list(found.values())
             if not new:
                 raise Malformed("Megaplan repeats a page of the clients")
-            after = rows[-1].id("id")
+            after = rows[-1]
         raise Malformed("the list has no end")
 
-    async def _listed(self, after: str | None, limit: int = PAGE) -> tuple[list[Record], bool]:
-        query: dict[str, Any] = {"limit": limit, "fields": LIST_FIELDS}
+    async def _listed(self, after: Record | None, limit: int = PAGE) -> tuple[list[Record], bool]:
+        """People alone; people and companies together where the account has no list of people."""
+        query: dict[str, Any] = {"limit": limit, "fields": LIST_FIELDS if self._path == PEOPLE else UNION_FIELDS}
         if after is not None:
-            query["pageAfter"] = link(HUMAN, after)
-        return await self._wire.page("clients", "/contractorHuman", query)
+            query["pageAfter"] = link(after.text("contentType", HUMAN), after.id("id"))
+        try:
+            return await self._wire.page("clients", self._path, query)
+        except Declined as declined:
+            if after is not None or self._path == UNION or declined.facts.get("status") not in (404, 405):
+                raise
+        self._path = UNION
+        return await self._listed(None, limit)
 
     async def create(self, name: str, phone: Phone | None) -> Client:
         first, _, last = name.partition(" ")
@@ -105,7 +114,7 @@ class Contractors:
         if phone is not None:
             value = phone.e164.removeprefix("+")
             body["contactInfo"] = [{"contentType": "ContactInfo", "type": "phone", "value": value}]
-        made = await self._wire.write("client_create", "/contractorHuman", body)
+        made = await self._wire.write("client_create", PEOPLE, body)
         client_id = ClientId(made.id("id"))
         if phone is not None:
             await self._links.put(LINK, phone.e164, {"id": client_id})
@@ -114,14 +123,14 @@ class Contractors:
     async def get(self, client_id: ClientId) -> Client | None:
         if not client_id.isdigit():
             return None
-        row = await self._wire.one("clients", f"/contractorHuman/{client_id}")
+        row = await self._wire.one("clients", f"{PEOPLE}/{client_id}")
         return None if row is None or row.flag("isDropped", False) else contact(row)[0]
 
     async def remove(self, client_id: ClientId) -> None:
         client = await self.get(client_id)
         if client is None:
             return
-        await self._wire.delete("client_remove", f"/contractorHuman/{client_id}")
+        await self._wire.delete("client_remove", f"{PEOPLE}/{client_id}")
         if client.phone is not None:
             await self._links.delete(LINK, client.phone.e164)
 

@@ -11,14 +11,15 @@ import structlog
 from core.errors import AppError, InvalidInput
 from core.phone import Phone
 from crm.adapters.megaplan import cursor as c
-from crm.adapters.megaplan import hooks, moments, probing, todos
+from crm.adapters.megaplan import hooks, moments, probing
 from crm.adapters.megaplan import records as r
 from crm.adapters.megaplan.clients import Contractors
-from crm.adapters.megaplan.moments import MonthBase
+from crm.adapters.megaplan.moments import MonthBase, Spelling
 from crm.adapters.megaplan.recent import Recent
+from crm.adapters.megaplan.todos import Todos
 from crm.adapters.megaplan.wire import Declined, Wire, link
 from crm.catalogue import Catalogue
-from crm.model import Booking, BookingId, Capabilities, Changes, Client, ClientId
+from crm.model import Booking, BookingId, Capabilities, Changes, Client, ClientId, PlannedPart
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.http import AccessDenied, Kind, OutcomeUnknown
 from crm.vendor.own_time import IdMap, list_price
@@ -47,6 +48,7 @@ class MegaplanLedger:
         self._connection = connection
         self._clock = tools.clock
         self._contractors = Contractors(self._wire, tools.links, monotonic_s)
+        self._todos = Todos(self._wire, monotonic_s)
         self._recent = Recent(monotonic_s)
         self._category = _number(connection.setting("category_id", ""), "category_id")
         self._month_base = connection.setting("month_base", "auto")
@@ -54,6 +56,7 @@ class MegaplanLedger:
             raise InvalidInput("month_base: auto, 0 or 1")
         self._whole_days = connection.setting("whole_days", "busy") != "free"
         self._base = MonthBase.seen(self._month_base, ())
+        self._spelling = Spelling.ISO
 
     # --- clients
 
@@ -95,14 +98,12 @@ class MegaplanLedger:
         body: dict[str, Any] = {
             "contentType": "Todo",
             "name": entry.title,
-            "when": moments.written(entry.part.start, entry.part.end),
-            "responsible": r.employee(entry.part, ids),
             "relations": [link("ContractorHuman", entry.client.id)],
             "description": r.description(entry.comment, services, entry.status, entry.marker),
         }
         if self._category:
             body["category"] = link("TodoCategory", self._category)
-        made = await self._written("book", "/todo", body, Kind.WRITE)
+        made = await self._written(catalogue, "/todo", body, entry.part, Kind.WRITE)
         booking_id = BookingId(made.id("id"))
         self._remember(catalogue, booking_id, None, made)
         return booking_id
@@ -118,9 +119,7 @@ class MegaplanLedger:
             "id": booking.id,
             "description": r.description(words, services, change.status or booking.status, marker),
         }
-        if part is not None:
-            body |= {"when": moments.written(part.start, part.end), "responsible": r.employee(part, ids)}
-        made = await self._written("move", f"/todo/{booking.id}", body, Kind.REPEATABLE)
+        made = await self._written(catalogue, f"/todo/{booking.id}", body, part, Kind.REPEATABLE)
         if made.id("id") != booking.id:
             await self._take_away(made.id("id"))
             raise OutcomeUnknown("Megaplan made another todo instead of changing this one")
@@ -131,13 +130,25 @@ class MegaplanLedger:
         await self._wire.delete("cancel", f"/todo/{booking.id}")
         self._recent.wrote(booking.id, booking, None)
 
-    async def _written(self, operation: str, path: str, body: Mapping[str, Any], kind: Kind) -> Record:
-        try:
+    async def _written(
+        self, catalogue: Catalogue, path: str, body: Mapping[str, Any], part: PlannedPart | None, kind: Kind
+    ) -> Record:
+        """A todo whose time is refused is tried once more in the other spelling: a refusal has changed nothing."""
+        operation = "book" if kind is Kind.WRITE else "move"
+        if part is None:
             return await self._wire.write(operation, path, body, kind=kind)
-        except Declined as declined:
-            if "when" in body and ("when" in declined.fields or "IntervalTime" in declined.words):
-                raise AccessDenied("Megaplan does not take a todo's time from programs", _NO_TIME_RU) from None
-            raise
+        body = {**body, "responsible": r.employee(part, self._ids(catalogue))}
+        for spelling in (self._spelling, *(other for other in Spelling if other is not self._spelling)):
+            when = moments.written(part.start, part.end, catalogue.zone, spelling)
+            try:
+                written = await self._wire.write(operation, path, {**body, "when": when}, kind=kind)
+            except Declined as declined:
+                if "when" not in declined.fields.split(",") and "IntervalTime" not in declined.words:
+                    raise
+            else:
+                self._spelling = spelling
+                return written
+        raise AccessDenied("Megaplan does not take a todo's time from programs", _NO_TIME_RU)
 
     async def _take_away(self, stray: str) -> None:
         try:
@@ -181,7 +192,7 @@ class MegaplanLedger:
 
     async def _all(self, catalogue: Catalogue) -> list[Booking]:
         since = self._clock.now() - timedelta(days=catalogue.profile.rules.horizon_days) - BEYOND
-        rows = await todos.made_since(self._wire, since, catalogue.zone)
+        rows = await self._todos.made_since(since, catalogue.zone)
         if self._base.base is None:
             self._base = MonthBase.seen(self._month_base, rows)
         return self._recent.over([b for row in rows for b in self._read(catalogue, row)])

@@ -8,6 +8,7 @@ reading has. Where nothing settles it, a whole-day entry takes both days: a doub
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,13 +46,25 @@ class MonthBase:
         return found
 
 
-def written(start: datetime, end: datetime) -> dict[str, Any]:
+class Spelling(StrEnum):
+    """How a DateTime is written: the documents show the first, one client of the vendor had to use the second."""
+
+    ISO = "iso"
+    """2026-10-12T14:00:00+03:00"""
+    WALL = "wall"
+    """2026-10-12 14:00:00, the salon's clock"""
+
+
+def written(start: datetime, end: datetime, zone: ZoneInfo, spelling: Spelling = Spelling.ISO) -> dict[str, Any]:
     """`when` of a timed entry."""
-    return {"contentType": "IntervalTime", "from": date_time(start), "to": date_time(end)}
+    bounds = [_date_time(moment.astimezone(zone), spelling) for moment in (start, end)]
+    return {"contentType": "IntervalTime", "from": bounds[0], "to": bounds[1]}
 
 
-def date_time(moment: datetime) -> dict[str, str]:
-    return {"contentType": "DateTime", "value": moment.isoformat(timespec="seconds")}
+def _date_time(moment: datetime, spelling: Spelling) -> dict[str, str]:
+    iso = moment.isoformat(timespec="seconds")
+    value = iso if spelling is Spelling.ISO else f"{moment:%Y-%m-%d %H:%M:%S}"
+    return {"contentType": "DateTime", "value": value}
 
 
 def moment(value: Any, zone: ZoneInfo) -> datetime | None:

@@ -12,8 +12,8 @@ BEHIND_S = 10.0
 @dataclass(frozen=True, slots=True)
 class _Kept:
     at: float
-    before: Booking | None
-    """None: it was made."""
+    before: tuple[Booking | None, ...]
+    """States that a question may still show; None: it was not there."""
     after: Booking | None
     """None: it was removed."""
 
@@ -28,9 +28,8 @@ class Recent:
 
     def wrote(self, booking_id: BookingId, before: Booking | None, after: Booking | None) -> None:
         earlier = self._fresh(booking_id)
-        if before is not None and earlier is not None and earlier.after == before:
-            before = earlier.before  # two writes in a row: even the first may not be seen yet
-        self._kept[booking_id] = _Kept(self._now(), before, after)
+        stale = (before,) if earlier is None else (*earlier.before, earlier.after, before)
+        self._kept[booking_id] = _Kept(self._now(), stale, after)
 
     def over(self, shown: Iterable[Booking]) -> list[Booking]:
         """A list of everything, as it must be by now."""
@@ -48,7 +47,8 @@ class Recent:
 
     def one(self, booking_id: BookingId, shown: Booking | None) -> Booking | None:
         kept = self._fresh(booking_id)
-        return kept.after if kept is not None and _same(shown, kept.before) else shown
+        stale = kept is not None and any(_same(shown, before) for before in kept.before)
+        return kept.after if kept is not None and stale else shown
 
     def _fresh(self, booking_id: BookingId) -> _Kept | None:
         kept = self._kept.get(booking_id)

@@ -141,8 +141,8 @@ def link(kind: str, number: str) -> dict[str, Any]:
     return {"contentType": kind, "id": int(number) if number.isdigit() else number}
 
 
-def newest_first(field: str) -> list[dict[str, Any]]:
-    return [{"contentType": "SortField", "fieldName": field, "desc": True}]
+def sorted_by(field: str, *, newest_first: bool) -> list[dict[str, Any]]:
+    return [{"contentType": "SortField", "fieldName": field, "desc": newest_first}]
 
 
 def _status(reply: Reply) -> int:

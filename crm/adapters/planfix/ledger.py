@@ -13,6 +13,7 @@ from core.phone import Phone
 from crm.adapters.planfix import hooks, moments, probing
 from crm.adapters.planfix import records as r
 from crm.adapters.planfix.clients import Contacts
+from crm.adapters.planfix.marker_field import MarkerField
 from crm.adapters.planfix.statuses import Statuses
 from crm.adapters.planfix.wire import Wire
 from crm.catalogue import Catalogue
@@ -33,10 +34,10 @@ from crm.vendor.parsing import Record
 
 COUNTERPARTY, START, UPDATED, TEMPLATE, OWN_TEXT = 7, 13, 38, 51, 101
 """Filter types of task lists."""
-MARKER_NAME = "Метка AI-Admin"
-TEXT_FIELD = 0
 AHEAD = timedelta(days=400)
 """A client's bookings are asked for so far ahead."""
+LATELY = timedelta(days=3)
+"""A lost answer is looked for at most a day."""
 OVERLAP = timedelta(minutes=2)
 """Filters go by minutes."""
 FRESH_S = 2.5
@@ -58,7 +59,8 @@ class PlanfixLedger:
         given = str(settings.get("contact_template_id") or "")
         self._contacts = Contacts(self._wire, r.number(given, "contact_template_id") if given else None)
         field = str(settings.get("marker_field_id") or "")
-        self._marker_field = r.number(field, "marker_field_id") if field else None
+        self._marker = MarkerField(self._wire, tools.links, r.number(field, "marker_field_id") if field else None)
+        self._clock = tools.clock
         self._statuses = Statuses.of(settings)
         self._zone = _zone(str(settings.get("timezone") or ""))
         self._monotonic = monotonic_s
@@ -102,14 +104,21 @@ class PlanfixLedger:
             seen = next((b for b in looked[2] if b.id == booking_id), None)
             if seen is not None:
                 return seen
-        fields = f"{r.TASK_FIELDS},{await self._marker()}"
+        fields = r.task_fields(await self._marker.number())
         task = await self._wire.one("record", f"/task/{booking_id}", "task", fields)
         return None if task is None else next(iter(await self._read(catalogue, task)), None)
 
     async def by_marker(self, catalogue: Catalogue, marker: str) -> Sequence[Booking]:
+        """By the text field; until that has been seen to keep what is written to it, by what changed lately too."""
         self._about_to_write = asyncio.current_task()
-        filters = [_filter(OWN_TEXT, marker) | {"field": await self._marker()}]
-        found = await self._one_a_task(catalogue, filters)
+        field = await self._marker.number()
+        found: list[Booking] = []
+        if field is not None:
+            found = await self._one_a_task(catalogue, [_filter(OWN_TEXT, marker) | {"field": field}])
+        if not any(b.marker == marker for b in found) and not await self._marker.keeps():
+            now = self._clock.now()
+            span = moments.between(now - LATELY, now + timedelta(days=1), self._account_zone(catalogue))
+            found = await self._one_a_task(catalogue, [self._of_template(), _filter(UPDATED, span)])
         return sorted((b for b in found if b.marker == marker), key=lambda b: int(b.id))
 
     async def of_client(self, catalogue: Catalogue, client_id: ClientId, after: datetime) -> Sequence[Booking]:
@@ -127,11 +136,11 @@ class PlanfixLedger:
         body = {
             "template": {"id": self._template},
             "name": entry.title,
-            "description": visit_notes.written(visit_notes.VisitNotes(entry.comment, services, ours)),
+            "description": visit_notes.written(visit_notes.VisitNotes(entry.comment, services, ours, entry.marker)),
             "counterparty": {"id": r.number(entry.client.id, "client")},
             **r.master(entry.part, ids),
             **r.times(entry.part, zone),
-            **r.marked(await self._marker(), entry.marker),
+            **r.marked(await self._marker.number(), entry.marker),
         }
         if status is not None:
             body["status"] = {"id": status}
@@ -149,18 +158,17 @@ class PlanfixLedger:
             body |= r.times(part, self._account_zone(catalogue))
             if part.staff_id != booking.staff_id:
                 body |= r.master(part, ids)
-        status = None if change.status is None else self._statuses.number(change.status)
-        if status is not None:
+        wanted = change.status or booking.status
+        status = self._statuses.number(wanted)
+        if change.status is not None and status is not None:
             body["status"] = {"id": status}
-        labelled = change.status is not None and status is None
-        if change.note is not None or part is not None or labelled:
-            words = f"{change.note}\n{booking.comment}".strip() if change.note is not None else booking.comment
-            services = tuple(ids.their_service(s) for s in (part.service_ids if part else booking.service_ids))
-            wanted = change.status or booking.status
-            kept = wanted.value if self._statuses.number(wanted) is None and wanted is not BookingStatus.BOOKED else ""
-            body["description"] = visit_notes.written(visit_notes.VisitNotes(words, services, kept))
+        marker = booking.marker if change.marker is None else change.marker
+        words = f"{change.note}\n{booking.comment}".strip() if change.note is not None else booking.comment
+        services = tuple(ids.their_service(s) for s in (part.service_ids if part else booking.service_ids))
+        kept = wanted.value if status is None and wanted is not BookingStatus.BOOKED else ""
+        body["description"] = visit_notes.written(visit_notes.VisitNotes(words, services, kept, marker))
         if change.marker is not None:
-            body |= r.marked(await self._marker(), change.marker)
+            body |= r.marked(await self._marker.number(), change.marker)
         await self._update("move", booking.id, body)
 
     async def remove(self, catalogue: Catalogue, booking: Booking, *, late: bool, reason: str) -> None:
@@ -171,7 +179,7 @@ class PlanfixLedger:
             return
         words = f"Отмена{' поздняя' if late else ''}: {reason or 'без причины'}\n{booking.comment}".strip()
         services = tuple(self._ids(catalogue).their_service(s) for s in booking.service_ids)
-        text = visit_notes.written(visit_notes.VisitNotes(words, services))
+        text = visit_notes.written(visit_notes.VisitNotes(words, services, "", booking.marker))
         await self._update("cancel", booking.id, {"status": {"id": status}, "description": text})
 
     async def _update(self, operation: str, booking_id: BookingId, body: Mapping[str, Any]) -> None:
@@ -193,7 +201,7 @@ class PlanfixLedger:
         return Changes(tuple(found), str(int(now.timestamp())))
 
     async def probe(self) -> Probe:
-        return await probing.probe(self._wire, self._connection, self._of_template(), self._marker_known, CAPABILITIES)
+        return await probing.probe(self._wire, self._connection, self._of_template(), self._marker.known, CAPABILITIES)
 
     async def subscribe(self, url: str) -> bool:
         """Planfix calls nobody by itself: its owner adds a scenario (see the steps of the connection)."""
@@ -211,7 +219,7 @@ class PlanfixLedger:
         return _filter(TEMPLATE, self._template)
 
     async def _tasks(self, catalogue: Catalogue, filters: Sequence[Any]) -> list[Booking]:
-        fields = f"{r.TASK_FIELDS},{await self._marker()}"
+        fields = r.task_fields(await self._marker.number())
         rows = await self._wire.listed("records", "/task/list", "tasks", fields, filters)
         return [booking for row in rows for booking in await self._read(catalogue, row)]
 
@@ -226,8 +234,11 @@ class PlanfixLedger:
         template = task.maybe("template")
         if template is not None and "id" in template and r.bare(template.id("id")) != str(self._template):
             return []
+        field = await self._marker.number()
+        if field is not None and r.custom(task, field):
+            await self._marker.seen()
         zone, ids = catalogue.zone, self._ids(catalogue)
-        found = r.bookings(task, self._statuses, ids, zone, self._account_zone(catalogue), await self._marker())
+        found = r.bookings(task, self._statuses, ids, zone, self._account_zone(catalogue), field)
         return [replace(b, price=list_price(catalogue, b.staff_id, b.service_ids)) for b in found]
 
     def _ids(self, catalogue: Catalogue) -> IdMap:
@@ -235,23 +246,6 @@ class PlanfixLedger:
 
     def _account_zone(self, catalogue: Catalogue) -> ZoneInfo:
         return self._zone or catalogue.zone
-
-    async def _marker_known(self) -> int | None:
-        """The number of our text field; None: the account has none yet. Writes nothing."""
-        if self._marker_field is None:
-            answer = await self._wire.ask("fields", "GET", "/customfield/task", params={"fields": "id,name,type"})
-            for row in answer.records("customfields", optional=True):
-                if row.text("name", "").strip().casefold() == MARKER_NAME.casefold():
-                    self._marker_field = row.whole("id")
-        return self._marker_field
-
-    async def _marker(self) -> int:
-        number = await self._marker_known()
-        if number is None:
-            body = {"name": MARKER_NAME, "type": TEXT_FIELD}
-            number = r.number(await self._wire.create("fields", "/customfield/task/", body), "marker_field_id")
-            self._marker_field = number
-        return number
 
 
 def build(connection: Connection, tools: AdapterTools) -> OwnTimeCrm:

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.errors import AppError
 from crm.adapters.planfix import records as r
-from crm.adapters.planfix.wire import Wire
+from crm.adapters.planfix.wire import Declined, Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
 from crm.vendor.http import AccessDenied
@@ -35,7 +35,11 @@ async def probe(
         return f"в аккаунте нет сотрудников {', '.join(strange)}" if strange else str(len(rows))
 
     async def fields() -> str:
-        return "" if await marker_known() is not None else "поле «Метка AI-Admin» будет создано при первой записи"
+        try:
+            known = await marker_known()
+        except (Declined, AccessDenied):
+            return "поля недоступны токену: записи будем узнавать по метке в описании, это на один запрос дольше"
+        return "" if known is not None else "поле «Метка AI-Admin» будет создано при первой записи"
 
     async def clients() -> str:
         await wire.ask("clients", "POST", "/contact/list", body={"offset": 0, "pageSize": 1, "fields": "id"})

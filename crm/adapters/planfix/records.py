@@ -22,6 +22,10 @@ CONTACT_FIELDS = "id,name,midname,lastname,phones,isDeleted"
 MOBILE = 1
 
 
+def task_fields(marker_field: int | None) -> str:
+    return TASK_FIELDS if marker_field is None else f"{TASK_FIELDS},{marker_field}"
+
+
 def number(text: str, field: str) -> int:
     """A plain number of Planfix. Raises InvalidInput naming the field."""
     digits = bare(text)
@@ -54,7 +58,7 @@ def custom(row: Record, field_id: int) -> Any:
 
 
 def bookings(
-    task: Record, statuses: Statuses, ids: IdMap, zone: ZoneInfo, account_zone: ZoneInfo, marker_field: int
+    task: Record, statuses: Statuses, ids: IdMap, zone: ZoneInfo, account_zone: ZoneInfo, marker_field: int | None
 ) -> list[Booking]:
     """One for each of our masters that the task is assigned to; none: it has no start or no master of ours."""
     span = moments.span(task, account_zone)
@@ -62,7 +66,7 @@ def bookings(
         return []
     start, end = (moment.astimezone(zone) for moment in span)
     notes = visit_notes.read(task.text("description", ""))
-    marker = custom(task, marker_field)
+    marker = custom(task, marker_field) if marker_field is not None else None
     client = task.maybe("counterparty")
     status = statuses.meaning(task.maybe("status"))
     ours = {item.value: item for item in BookingStatus}.get(notes.status)
@@ -118,7 +122,9 @@ def master(part: PlannedPart, ids: IdMap) -> dict[str, Any]:
     return {"assignees": {"users": [{"id": person(ids.their_staff(part.staff_id))}]}}
 
 
-def marked(marker_field: int, marker: str) -> dict[str, Any]:
+def marked(marker_field: int | None, marker: str) -> dict[str, Any]:
+    if marker_field is None:
+        return {}
     return {"customFieldData": [{"field": {"id": marker_field}, "value": marker}]}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 LIST_MEMBERS = {
     "filter", "ignoreRights", "q", "pageAfter", "pageBefore", "pageWith", "limit", "fields", "sortBy",
@@ -63,8 +64,8 @@ def fields(asked: Mapping[str, Any], kind: str) -> None:
         raise Refusal(422, f"{kind} have not this fields: {', '.join(strange)}", "fields")
 
 
-def descending(asked: Mapping[str, Any], sortable: set[str]) -> str | None:
-    """The field to sort by, newest first; None: no order is promised."""
+def order(asked: Mapping[str, Any], sortable: set[str]) -> bool | None:
+    """Whether the newest come first; None: no order is promised."""
     rules = asked.get("sortBy")
     if rules is None:
         return None
@@ -74,7 +75,7 @@ def descending(asked: Mapping[str, Any], sortable: set[str]) -> str | None:
         raise Refusal(422, "'array' is not assignable to 'SortField[]'", "sortBy")
     if rules[0]["fieldName"] not in sortable or rules[0]["contentType"] != "SortField":
         raise Refusal(422, "cannot sort by this", "sortBy")
-    return str(rules[0]["fieldName"])
+    return bool(rules[0]["desc"])
 
 
 def linked(value: Any, kind: str, field: str) -> str:
@@ -102,24 +103,21 @@ def only(body: Mapping[str, Any], allowed: set[str], kind: str) -> None:
         raise Refusal(422, f"contentType {kind} is needed", "contentType")
 
 
-def interval(value: Any) -> tuple[datetime, datetime]:
-    wrong = Refusal(422, "'stdClass' is not assignable to 'IntervalDates|IntervalTime'", "when")
+def interval(value: Any, spelling: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """A todo's timed interval; `spelling` iso wants an offset, wall wants none, none takes nothing."""
+    wrong = Refusal(422, "'stdClass' is not assignable to 'IntervalDates|IntervalTime'")
     if not isinstance(value, dict) or set(value) != {"contentType", "from", "to"}:
         raise wrong
-    if value["contentType"] != "IntervalTime":
+    if value["contentType"] != "IntervalTime" or spelling == "none":
         raise wrong
     found = []
     for bound in (value["from"], value["to"]):
-        if (
-            not isinstance(bound, dict)
-            or bound.get("contentType") != "DateTime"
-            or set(bound) != {"contentType", "value"}
-        ):
+        if not isinstance(bound, dict) or set(bound) != {"contentType", "value"} or bound["contentType"] != "DateTime":
             raise wrong
         moment = datetime.fromisoformat(bound["value"])
-        if moment.tzinfo is None:
+        if (moment.tzinfo is None) != (spelling == "wall") or ("T" in bound["value"]) == (spelling == "wall"):
             raise wrong
-        found.append(moment)
+        found.append(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     if found[1] <= found[0]:
         raise wrong
     return found[0], found[1]

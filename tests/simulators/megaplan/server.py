@@ -37,8 +37,11 @@ class MegaplanSimulator:
         self.people_have_pages = True
         self.keeps_order = True
         """False: sorting is not heeded."""
-        self.takes_time = True
-        """False: todos with `when` are refused, as one live account did."""
+        self.takes_time = "iso"
+        """wall: only times without an offset are taken; none: `when` is refused, as one live account did."""
+        self.people_have_list = True
+        """False: only people and companies together can be listed."""
+        self.can_sort = True
         self.behind_reads = 0
         """So many questions after a write still show the state before it."""
         self.status_in_envelope = False
@@ -215,12 +218,16 @@ class MegaplanSimulator:
             case "todo":
                 asked.fields(query, "Todo")
                 numbers = list(todos)  # a filter is silently ignored
-                if asked.descending(query, {"timeCreated", "name"}) and self.keeps_order:
-                    numbers.sort(key=lambda n: (todos[n]["created"], n), reverse=True)
+                newest_first = asked.order(query, {"timeCreated"} if self.can_sort else set())
+                if newest_first is not None and self.keeps_order:
+                    numbers.sort(key=lambda n: (todos[n]["created"], n), reverse=newest_first)
                 return self._page([(n, self._todo(n, todos[n])) for n in numbers], query, "Todo")
             case "contractorHuman" | "contractor":
+                if path == "contractorHuman" and not self.people_have_list:
+                    raise Refusal(405, "No route found")
                 asked.fields(query, "ContractorHuman")
-                if "pageAfter" in query and (path == "contractor" or not self.people_have_pages):
+                together = path == "contractor" and self.people_have_list
+                if "pageAfter" in query and (together or not self.people_have_pages):
                     raise Refusal(422, "pageAfter is not supported", "pageAfter")
                 numbers = [n for n in self.people if self._found(n, query.get("q"))]
                 return self._page([(n, self._person(n)) for n in numbers], query, "ContractorHuman")
@@ -336,9 +343,7 @@ class MegaplanSimulator:
                     raise Refusal(422, "a string is needed", name)
                 new[name] = body[name]
         if "when" in body:
-            if not self.takes_time:
-                raise Refusal(422, "'stdClass' is not assignable to 'IntervalDates|IntervalTime'")
-            new["when"] = asked.interval(body["when"])
+            new["when"] = asked.interval(body["when"], self.takes_time, self.file.zone)
         if "responsible" in body:
             new["responsible"] = int(asked.linked(body["responsible"], "Employee", "responsible"))
             if new["responsible"] not in self.employees:

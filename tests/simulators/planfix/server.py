@@ -41,6 +41,8 @@ class PlanfixSimulator:
         """Requests a second that are answered."""
         self.full_in_body = False
         """How "too many" looks: a failure in the body, or 429."""
+        self.keeps_custom = True
+        """False: the field is in no template, and what is written to it is lost."""
         self.scopes = {"task", "contact", "user", "customfield"}
         self.tasks: dict[int, dict[str, Any]] = {}
         self.contacts: dict[int, dict[str, Any]] = {}
@@ -363,12 +365,16 @@ class PlanfixSimulator:
                 new[key] = asked.point(body[name])
         if "assignees" in body:
             new["assignees"] = asked.users(body["assignees"])
-        for item in body.get("customFieldData", []):
+        self._set_custom(new["custom"], body.get("customFieldData", []))
+        task |= new | {"updated": self._wall()}
+
+    def _set_custom(self, custom: dict[int, str], items: Any) -> None:
+        for item in items:
             number = asked.reference(item.get("field"), "field")
             if set(item) != {"field", "value"} or number not in self.custom or not isinstance(item["value"], str):
                 raise bad("customFieldData")
-            new["custom"][number] = item["value"]
-        task |= new | {"updated": self._wall()}
+            if self.keeps_custom:
+                custom[number] = item["value"]
 
     # --- shapes
 
