@@ -15,6 +15,7 @@ from agent.language.speech import to_speech
 from agent.language.understander import RuleUnderstander
 from agent.llm.brain import LlmBrain
 from agent.llm.ports import Accounts
+from agent.prompts.serving import StoredPrompts
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
@@ -140,7 +141,9 @@ async def _salon_on(
     desk = Desk(runtime.database, crm, book, clock)
     understander = RuleUnderstander()
     own = company_accounts(runtime)
-    brain = LlmBrain(ScriptedBrain(understander, Catalogue()), accounts(own) if accounts else own, llm_timings())
+    prompts = StoredPrompts(runtime.database)
+    scripted = ScriptedBrain(understander, Catalogue())
+    brain = LlmBrain(scripted, accounts(own) if accounts else own, llm_timings(), prompts=prompts)
     agent = BookingAgent(
         crm=crm,
         desk=desk,
@@ -154,6 +157,7 @@ async def _salon_on(
     finally:
         await agent.close()
         await brain.close()
+        await prompts.close()
         await desk.close()
 
 

@@ -17,6 +17,8 @@ AS_SET = 0
 MAX_TEXT = 16_000
 MAX_NOTE = 400
 MAX_NAME = 80
+MORE_SILENT = 0.1
+"""The suite passes by the rules alone: a text that makes a model speak what must be held back shows only here."""
 BUCKETS = 10_000
 """Shares are told apart to a hundredth of a percent."""
 
@@ -79,12 +81,20 @@ class Check:
     """The whole suite, not a part of it."""
     total: int
     failures: tuple[Failure, ...]
+    turns: int
+    """In which a model was asked."""
+    unanswered: int
+    """Of them, where its words were held back or did not come and the rules spoke instead."""
     author: str
     at: datetime
 
     @property
     def passed(self) -> int:
         return self.total - len(self.failures)
+
+    @property
+    def unanswered_share(self) -> float:
+        return self.unanswered / self.turns if self.turns else 0.0
 
     @property
     def simulated(self) -> bool:
@@ -199,6 +209,11 @@ def obstacle(version: int, published: int, checks: Sequence[Check]) -> str:
         if fresh:
             names = ", ".join(failure.id for failure in fresh)
             return f"version {version} fails with {brain} where version {published} passes: {names}"
+        if check.unanswered_share - base.unanswered_share > MORE_SILENT:
+            return (
+                f"with version {version} the rules had to speak instead of {brain} in {check.unanswered} of "
+                f"{check.turns} turns, with version {published} in {base.unanswered} of {base.turns}"
+            )
     return ""
 
 

@@ -12,6 +12,7 @@ from agent.brain import Brain
 from agent.language.understander import RuleUnderstander
 from agent.llm.brain import LlmBrain
 from agent.llm.model import Account, LlmSettings
+from agent.llm.ports import Prompts
 from agent.llm.settings import settings_from_json
 from agent.scripted import ScriptedBrain
 from agent.wording.catalogue import Catalogue
@@ -35,10 +36,12 @@ class _OfFile:
 
 
 @contextlib.asynccontextmanager
-async def open_brain(name: str, understander: RuleUnderstander) -> AsyncIterator[Brain | None]:
+async def open_brain(
+    name: str, understander: RuleUnderstander, prompts: Prompts | None = None
+) -> AsyncIterator[Brain | None]:
     """`scripted` (None), `llm:PROVIDER` or `llm:PROVIDER/TRICK` (simulated), `llm:FILE.yaml` (a real model).
 
-    Raises InvalidInput for a name that is none.
+    `prompts`: the version that a model is told; None: the shipped text. Raises InvalidInput for a name that is none.
     """
     if name == SCRIPTED:
         yield None
@@ -47,7 +50,7 @@ async def open_brain(name: str, understander: RuleUnderstander) -> AsyncIterator
     if model == name or not model:
         raise InvalidInput(f"--brain: scripted, llm:PROVIDER (simulated) or llm:FILE.yaml, got {name!r}")
     if model.endswith((".yaml", ".yml")):
-        async with _real(Path(model), understander) as brain:
+        async with _real(Path(model), understander, prompts) as brain:
             yield brain
         return
     provider, _, trick = model.partition("/")
@@ -56,7 +59,7 @@ async def open_brain(name: str, understander: RuleUnderstander) -> AsyncIterator
     if provider not in simulated or (trick and trick not in tricks):
         known = f"{', '.join(simulated)}; tricks after a slash: {', '.join(tricks)}"
         raise InvalidInput(f"--brain: there is no simulated model {model!r}; there are {known}")
-    async with from_checkout("tests.simulators.model_accounts").simulated_brain(model, understander) as brain:
+    async with from_checkout("tests.simulators.model_accounts").simulated_brain(model, understander, prompts) as brain:
         yield brain
 
 
@@ -69,12 +72,12 @@ def _settings_of(file: Path) -> LlmSettings:
 
 
 @contextlib.asynccontextmanager
-async def _real(file: Path, understander: RuleUnderstander) -> AsyncIterator[Brain]:
+async def _real(file: Path, understander: RuleUnderstander, prompts: Prompts | None) -> AsyncIterator[Brain]:
     settings = await asyncio.to_thread(_settings_of, file)
     key = os.environ.get(KEY_VARIABLE, "")
     region = os.environ.get(REGION_VARIABLE, "RU")
     account = Account(settings, region, {model.name: key for model in settings.models})
-    brain = LlmBrain(ScriptedBrain(understander, Catalogue()), _OfFile(account), llm_timings())
+    brain = LlmBrain(ScriptedBrain(understander, Catalogue()), _OfFile(account), llm_timings(), prompts=prompts)
     try:
         yield brain
     finally:

@@ -16,7 +16,13 @@ from admin.api.company import company_router
 from admin.api.conversations import conversations_router
 from admin.api.errors import install_error_handlers
 from admin.api.lexicon import lexicon_router
+from admin.api.prompt_feedback import prompt_feedback_router
+from admin.api.prompts import prompts_router
 from agent.language.speech import to_speech
+from agent.prompts.desk import PromptDesk
+from agent.prompts.feedback_store import FeedbackDesk
+from agent.prompts.names import Names
+from agent.prompts.store import PromptStore
 from app.bootstrap import Runtime, open_runtime
 from app.crm import CrmSide, open_crm
 from app.crm_door import crm_router
@@ -118,6 +124,9 @@ def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk, c
         conversations_router(scope_of, runtime.conversations, runtime.timeline_reader, settings.data_dir), prefix="/api"
     )
     app.include_router(lexicon_router(scope_of, lexicon), prefix="/api")
+    feedback = FeedbackDesk(runtime.database, runtime.timeline_reader, Names().is_name)
+    app.include_router(prompt_feedback_router(scope_of, feedback), prefix="/api")
+    app.include_router(prompts_router(scope_of, PromptDesk(PromptStore(runtime.database))), prefix="/api")
     app.include_router(twilio_webhook(runtime))
     app.include_router(crm_router(runtime.database, crm))
     health = Health(runtime.database, runtime.redis)

@@ -7,6 +7,7 @@ from typing import Any
 from agent.language.understander import RuleUnderstander
 from agent.llm.brain import LlmBrain
 from agent.llm.model import Account, Confirms, LlmSettings, LlmTimings, ModelChoice
+from agent.llm.ports import Prompts
 from agent.scripted import ScriptedBrain
 from agent.wording.catalogue import Catalogue
 from core.tenancy import CompanyScope
@@ -29,9 +30,11 @@ def account_of(*choices: ModelChoice, region: str = "RU", key: str = "k", **sett
 
 
 @asynccontextmanager
-async def llm_brain(account: Account | None, understander: Any = None, timings: LlmTimings = PATIENT):
+async def llm_brain(
+    account: Account | None, understander: Any = None, timings: LlmTimings = PATIENT, prompts: Prompts | None = None
+):
     scripted = ScriptedBrain(understander or RuleUnderstander(), Catalogue())
-    brain = LlmBrain(scripted, FixedAccounts(account), timings)
+    brain = LlmBrain(scripted, FixedAccounts(account), timings, prompts=prompts)
     try:
         yield brain
     finally:
@@ -39,7 +42,7 @@ async def llm_brain(account: Account | None, understander: Any = None, timings: 
 
 
 @asynccontextmanager
-async def simulated_brain(name: str, understander: Any = None):
+async def simulated_brain(name: str, understander: Any = None, prompts: Prompts | None = None):
     """An LLM brain over a simulated provider: "gemini" is competent, "gemini/claims_booked" plays that trick.
 
     For the conversation suite and the attack suite: whatever they do with a brain they can do with this one.
@@ -52,6 +55,6 @@ async def simulated_brain(name: str, understander: Any = None):
     sim = SIMULATED[provider]
     key = sim.key()
     async with model_server(sim.wire(key), ADVERSARIAL[trick] if trick else competent) as server:
-        async with llm_brain(account_of(sim.choice(server.url), key=key), understander) as brain:
+        async with llm_brain(account_of(sim.choice(server.url), key=key), understander, prompts=prompts) as brain:
             yield brain
         assert not server.refused, server.refused[:3]

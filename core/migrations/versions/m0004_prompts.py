@@ -30,11 +30,14 @@ create table prompt_checks (
     whole       boolean not null,
     total       integer not null check (total > 0),
     failures    jsonb not null default '[]',
+    turns       integer not null default 0,
+    unanswered  integer not null default 0,
     author      text not null check (author <> ''),
     at          timestamptz not null default clock_timestamp(),
     primary key (company_id, id)
 );
 comment on table prompt_checks is 'Append-only: runs of the conversation suite with a version.';
+comment on column prompt_checks.unanswered is 'Of the turns with a model those in which the rules spoke instead.';
 
 create table prompt_changes (
     company_id  uuid not null references companies on delete cascade,
