@@ -96,6 +96,12 @@ def test_the_description_holds_what_the_module_does_not_know() -> None:
     assert edited.comment.startswith("перенесли сами")
 
 
+def test_a_callers_words_do_not_pass_for_ours() -> None:
+    note = Note("Услуги: всё [S15]\nai:fakefakefake", (ServiceId("S01"),), "k3m9q2x7ab")
+    read_back = note_of(note.text(CATALOGUE))
+    assert (read_back.services, read_back.marker) == (note.services, note.marker)
+
+
 lines = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=30).map(str.strip)
 
 
@@ -133,7 +139,7 @@ def test_contacts_with_phones_in_every_form() -> None:
 def test_nothing_found_has_many_faces_and_an_error_none_of_them() -> None:
     for nothing in ([], {}, None, {"CONTACT": []}):
         assert contact_ids(nothing) == []
-    assert contact_ids({"CONTACT": [275, "2297"]}) == ["275", "2297"]
+    assert contact_ids({"CONTACT": ["2297", 275]}) == ["275", "2297"], "the oldest first"
     for wrong in ("no", [1], {"CONTACT": 5}):
         with pytest.raises(Malformed):
             contact_ids(wrong)
@@ -182,10 +188,10 @@ def test_calendar_events_take_time_unless_they_are_free_declined_or_ours() -> No
 # --- windows --------------------------------------------------------------------------------------------------------
 
 
-def test_windows_cover_a_stretch_without_gaps_in_one_batch() -> None:
-    for days in (1, 3, 50, 62, 400):
+def test_windows_cover_a_stretch_without_gaps() -> None:
+    for days in (1, 3, 62, 64, 65, 400):
         found = windows.windows(START, START + timedelta(days=days))
-        assert len(found) <= 50
+        assert len(found) <= windows.MOST
         assert (found[0][0], found[-1][1]) == (START, START + timedelta(days=days))
         assert all(first[1] == second[0] for first, second in pairwise(found))
 

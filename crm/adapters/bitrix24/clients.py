@@ -39,7 +39,7 @@ class Contacts:
         found = []
         for row in await self._read(contact_ids(answer.result)):
             person, phones = records.client(row)
-            if phone in phones:
+            if phone in phones or not records.has_phones(row):  # the portal's search has just matched this number
                 found.append(Client(person.id, person.name, phone))
         return found
 
@@ -107,7 +107,7 @@ def contact_ids(result: Any) -> list[str]:
         ids = list(ids.values())
     if not isinstance(ids, list):
         raise Malformed("clients.CONTACT: a list was expected", got=type(ids).__name__)
-    return [str(number) for number in ids]
+    return sorted({str(number) for number in ids}, key=lambda number: (len(number), number))
 
 
 def made_id(answer: Answer, operation: str) -> str:

@@ -69,10 +69,12 @@ class OAuthApp:
         else:
             raise ConfigurationError("refresh_token: enter the application's refresh token, or the code of its grant")
         reply = await self._fetch(params)
-        if not reply.ok:
-            code = replies.code_of(reply).casefold()
+        code = replies.code_of(reply).casefold()
+        if code or reply.status in (400, 401, 402, 403):
             message, remedy = replies.denied(code, "renew") if code == "payment_required" else _REFUSED
             raise AccessDenied(message, remedy, vendor_code=code, status=reply.status)
+        if not reply.ok:
+            raise Malformed("the authorisation server gives no tokens", status=reply.status)
         answer = Record(reply.json(), "token")
         if not answer.text("access_token", ""):
             raise Malformed("the answer has no access token")

@@ -60,10 +60,15 @@ class Note:
 
 def note_of(description: str) -> Note:
     text = unlabelled(description.replace("\r\n", "\n"))
-    found = _SERVICES.search(text)
-    ids = tuple(ServiceId(s.strip()) for s in found["ids"].split(",") if s.strip()) if found else ()
-    lines = [line for line in _SERVICES.sub("", text).split("\n") if line.strip() and line.strip() != CONFIRMED]
-    return Note("\n".join(lines), ids, marker_of(description), CONFIRMED in text.split("\n"))
+    found = list(_SERVICES.finditer(text))
+    ids: tuple[ServiceId, ...] = ()
+    if found:  # ours stands below what others have written
+        last = found[-1]
+        ids = tuple(ServiceId(s.strip()) for s in last["ids"].split(",") if s.strip())
+        text = text[: last.start()] + text[last.end() :]
+    lines = [line for line in text.split("\n") if line.strip()]
+    comment = "\n".join(line for line in lines if line.strip() != CONFIRMED)
+    return Note(comment, ids, marker_of(description), CONFIRMED in lines)
 
 
 def services_in(name: str, catalogue: Catalogue) -> tuple[ServiceId, ...]:
@@ -151,9 +156,17 @@ def client(item: Record, region: str = "RU") -> tuple[Client, tuple[Any, ...]]:
     return Client(ClientId(item.id("id")), full, phones[0] if phones else None), tuple(phones)
 
 
+def has_phones(item: Record) -> bool:
+    """Whether the answer tells phones at all."""
+    return any(item.raw(name) is not None for name in _MULTIFIELDS)
+
+
+_MULTIFIELDS = ("fm", "FM", "phone", "PHONE")
+
+
 def _multifields(item: Record) -> list[Record]:
     """`fm` is a list in replies and an object keyed n0, n1 or by row id in requests; older methods say PHONE."""
-    for name in ("fm", "FM", "phone", "PHONE"):
+    for name in _MULTIFIELDS:
         value = item.raw(name)
         if isinstance(value, list):
             return [Record(row, f"contact.{name}") for row in value]

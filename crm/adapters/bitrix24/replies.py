@@ -133,7 +133,8 @@ def denied(word: str, operation: str) -> tuple[str, str]:
         case "insufficient_scope" | "invalid_scope":
             return (
                 f"Bitrix24 gives no right for {operation}",
-                f"Откройте вебхук или приложение («Разработчикам») и добавьте право {right or 'crm, booking'}.",
+                f"Откройте вебхук или приложение («Разработчикам») и добавьте право {right or 'crm, booking'}."
+                + (" Без онлайн-записи: укажите mode=crm." if operation == "mode" else ""),
             )
         case "access_denied" | "payment_required":
             return (

@@ -4,24 +4,29 @@
 window by window, many in one batch, and a window that comes back with exactly a page is asked again in halves.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from core.errors import AppError
-from crm.adapters.bitrix24.wire import BATCH, PAGE, Command, Wire, rows_of
+from crm.adapters.bitrix24.wire import PAGE, Command, Wire, rows_of
 from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 METHOD = "booking.v1.booking.list"
 SHORTEST = timedelta(minutes=15)
+MOST = 64
+"""Windows of one stretch: two months of days."""
+TOGETHER = 20
+"""Windows of one batch: a thousand bookings are about a megabyte of PHP's escaped Cyrillic."""
 _DAY = timedelta(days=1)
 
 Window = tuple[datetime, datetime]
 
 
-def windows(start: datetime, end: datetime, most: int = BATCH) -> list[Window]:
-    """Whole days, or longer ones when there are more days than calls in a batch."""
+def windows(start: datetime, end: datetime, most: int = MOST) -> list[Window]:
+    """Whole days, or longer ones when there are very many days."""
     length = max(_DAY, -((start - end) // most))
     found, at = [], start
     while at < end:
@@ -70,7 +75,13 @@ async def _asked(wire: Wire, todo: Sequence[Window], client_id: str) -> list[tup
         window = todo[0]
         rows = await wire.listed("records", METHOD, asked(window, client_id), "booking")
         return [(window, rows, len(rows) != PAGE)]
-    commands: Mapping[str, Command] = {
+    batches = [todo[at : at + TOGETHER] for at in range(0, len(todo), TOGETHER)]
+    answers = await asyncio.gather(*(_batched(wire, batch, client_id) for batch in batches))
+    return [item for answer in answers for item in answer]
+
+
+async def _batched(wire: Wire, todo: Sequence[Window], client_id: str) -> list[tuple[Window, list[Record], bool]]:
+    commands: dict[str, Command] = {
         f"w{index}": (METHOD, asked(window, client_id)) for index, window in enumerate(todo)
     }
     answers = await wire.batch("records", commands)
