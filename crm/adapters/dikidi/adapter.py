@@ -15,7 +15,7 @@ from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.dikidi.catalogue import Lists, WidgetLists
 from crm.adapters.dikidi.exports import ExportRow, coming, read_export
-from crm.adapters.dikidi.free_time import MOST_DAYS, FreeTime
+from crm.adapters.dikidi.free_time import MOST_DAYS, FreeTime, Told
 from crm.adapters.dikidi.wire import BASE_URL, LINK_HOST, Wire, http_profile
 from crm.catalogue import best_match, check_order, total
 from crm.model import (
@@ -66,7 +66,7 @@ class DikidiCrm:
         self._wire = Wire(http)
         self._tools = tools
         self._clock: Clock = tools.clock
-        self._lists = WidgetLists(self._wire, self._company)
+        self._lists = WidgetLists(self._wire, self._company, tools.catalogue)
         self._free = FreeTime(self._wire, self._company)
         self._link = f"{link_host}/{self._company}"
         self._prefilled = connection.setting("prefilled_links", "yes").casefold() in ("yes", "да", "true", "1")
@@ -91,14 +91,14 @@ class DikidiCrm:
         )
 
     async def services(self, scope: CompanyScope) -> Sequence[Service]:
-        return tuple((await self._lists.lists()).services.values())
+        return tuple((await self._lists.lists(scope)).services.values())
 
     async def staff(self, scope: CompanyScope) -> Sequence[Staff]:
-        return tuple((await self._lists.lists()).staff.values())
+        return tuple((await self._lists.lists(scope)).staff.values())
 
     async def slots(self, scope: CompanyScope, query: SlotQuery) -> Sequence[Plan]:
         validate_query(query)
-        lists, zone, now = await self._lists.lists(), await self._zone(scope), self._clock.now()
+        lists, zone, now = await self._lists.lists(scope), await self._zone(scope), self._clock.now()
         for part in query.parts:
             for service_id in part.service_ids:
                 if service_id not in lists.services:
@@ -108,17 +108,16 @@ class DikidiCrm:
             return []
         taken = [row for row in await self._export(zone) or () if not row.cancelled]
         plans: list[Plan] = []
-        for day in (await self._days(query, lists, first, zone))[:MOST_DAYS]:
-            parts = [
-                [free for free in await self._free.parts(lists, part, [day], zone, now) if not _overlaps(free, taken)]
-                for part in query.parts
-            ]
+        told: Told = {}
+        for day in (await self._days(query, lists, first, zone, told))[:MOST_DAYS]:
+            free = [await self._free.parts(lists, part, [day], zone, now, told) for part in query.parts]
+            parts = [[one for one in stretches if not _overlaps(one, taken)] for stretches in free]
             plans += chained(parts, query, zone)
             if len(plans) >= query.limit:
                 break
         return plans[: query.limit]
 
-    async def _days(self, query: SlotQuery, lists: Lists, first: date, zone: ZoneInfo) -> list[date]:
+    async def _days(self, query: SlotQuery, lists: Lists, first: date, zone: ZoneInfo, told: Told) -> list[date]:
         """Days of the query on which somebody is free for its first service, as far as the widget tells."""
         if first == query.last_day:
             return [first]
@@ -127,13 +126,13 @@ class DikidiCrm:
         days: set[date] = set()
         for offer in service.offers:
             if not part.staff_ids or offer.staff_id in part.staff_ids:
-                _, listed = await self._free.day(offer.staff_id, service.id, first, zone)
+                _, listed = await self._free.day(offer.staff_id, service.id, first, zone, told)
                 days |= set(listed)
         return sorted(day for day in days if first <= day <= query.last_day)
 
     async def on_duty(self, scope: CompanyScope, day: date) -> Sequence[Shift]:
         """Masters with free time on that day: the widget tells no working hours."""
-        lists, zone = await self._lists.lists(), await self._zone(scope)
+        lists, zone = await self._lists.lists(scope), await self._zone(scope)
         shifts = []
         for staff_id in lists.staff:
             service = next((s for s in lists.services.values() if s.offer_by(staff_id) is not None), None)
@@ -186,14 +185,14 @@ class DikidiCrm:
     # --- reading back: the export
 
     async def get(self, scope: CompanyScope, booking_id: BookingId) -> Booking | None:
-        lists, rows = await self._lists.lists(), await self._export(await self._zone(scope)) or ()
+        lists, rows = await self._lists.lists(scope), await self._export(await self._zone(scope)) or ()
         return next((_booking(row, lists) for row in rows if row.id == booking_id), None)
 
     async def find_by_marker(self, scope: CompanyScope, marker: str) -> Sequence[Booking]:
         return []  # nothing was ever written
 
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
-        lists, now = await self._lists.lists(), self._clock.now()
+        lists, now = await self._lists.lists(scope), self._clock.now()
         rows = await self._export(await self._zone(scope)) or ()
         phone = client_id.partition(" ")[0]
         mine = [row for row in rows if row.phone and row.phone == phone and row.end > now and not row.cancelled]
@@ -207,7 +206,7 @@ class DikidiCrm:
     async def import_bookings(self, scope: CompanyScope, content: bytes) -> Imported:
         """Takes the place of the export before. Raises InvalidInput when the file is no export of bookings."""
         zone = await self._zone(scope)
-        export = read_export(content, await self._lists.lists(), zone)
+        export = read_export(content, await self._lists.lists(scope), zone)
         now = self._clock.now()
         rows = coming(export.rows, now.astimezone(zone).date())
         await self._tools.links.put(EXPORT, ALL, {"at": now.isoformat(), "rows": [row.to_json() for row in rows]})
@@ -224,7 +223,7 @@ class DikidiCrm:
 
     async def probe(self, scope: CompanyScope) -> Probe:
         async def slots() -> str:
-            lists, zone = await self._lists.lists(), await self._zone(scope)
+            lists, zone = await self._lists.lists(scope), await self._zone(scope)
             service = next((s for s in lists.services.values() if s.offers), None)
             if service is None:
                 return "ни одну услугу никто не делает"
@@ -233,7 +232,7 @@ class DikidiCrm:
             return f"«{service.name}»: свободных дней {len(days)}"
 
         async def counted(what: str) -> str:
-            return str(len(getattr(await self._lists.lists(fresh=what == "services"), what)))
+            return str(len(getattr(await self._lists.lists(scope, fresh=what == "services"), what)))
 
         items = []
         for name, question in (

@@ -8,9 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 from core.money import Money
+from core.tenancy import CompanyScope
 from crm.adapters.dikidi.wire import LIST_DEADLINE_S, Wire
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
+from crm.vendor.adapter import CatalogueSource
 from crm.vendor.http import Malformed
+from crm.vendor.own_facts import with_own_facts
 from crm.vendor.parsing import Record
 
 KEEP_S = 3600.0
@@ -24,9 +27,10 @@ class Lists:
 
 
 class WidgetLists:
-    def __init__(self, wire: Wire, company: str) -> None:
+    def __init__(self, wire: Wire, company: str, source: CatalogueSource) -> None:
         self._wire = wire
         self._company = company
+        self._source = source
         self._kept: tuple[float, Lists] | None = None
         self._lock = asyncio.Lock()
 
@@ -39,15 +43,15 @@ class WidgetLists:
             raise Malformed("the widget answered for another company")
         return found.text("name", "")
 
-    async def lists(self, *, fresh: bool = False) -> Lists:
+    async def lists(self, scope: CompanyScope, *, fresh: bool = False) -> Lists:
         async with self._lock:
             if fresh or self._kept is None or time.monotonic() - self._kept[0] > KEEP_S:
-                self._kept = (time.monotonic(), await self._ask())
+                self._kept = (time.monotonic(), await self._ask(scope))
             return self._kept[1]
 
-    async def _ask(self) -> Lists:
+    async def _ask(self, scope: CompanyScope) -> Lists:
         params = [("lang", "ru"), ("array", "1"), ("company", self._company), ("master", ""), ("share", "")]
-        listed, masters = await asyncio.gather(
+        listed, masters, own = await asyncio.gather(
             self._wire.ask("services", "/mobile/ajax/newrecord/company_services/", params, deadline_s=LIST_DEADLINE_S),
             self._wire.ask(
                 "staff",
@@ -55,10 +59,12 @@ class WidgetLists:
                 [("company_id", self._company)],
                 deadline_s=LIST_DEADLINE_S,
             ),
+            self._source.catalogue(scope),
         )
         staff = members(masters)
         cards = await asyncio.gather(*(self._card(staff_id) for staff_id in staff))
-        return Lists(_services(listed, dict(zip(staff, cards, strict=True))), staff)
+        services = _services(listed, dict(zip(staff, cards, strict=True)))
+        return Lists(with_own_facts(services, own), staff)
 
     async def _card(self, staff_id: StaffId) -> Record:
         params = [("company_id", self._company), ("master_id", staff_id), ("social_key", "")]

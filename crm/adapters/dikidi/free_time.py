@@ -16,15 +16,21 @@ MOST_DAYS = 10
 """Days asked for in one search: each costs a question a master and service."""
 
 
+Told = dict[tuple[StaffId, ServiceId, date], tuple[list[datetime], list[date]]]
+
+
 class FreeTime:
     def __init__(self, wire: Wire, company: str) -> None:
         self._wire = wire
         self._company = company
 
     async def day(
-        self, staff_id: StaffId, service_id: ServiceId, day: date, zone: ZoneInfo
+        self, staff_id: StaffId, service_id: ServiceId, day: date, zone: ZoneInfo, told: Told | None = None
     ) -> tuple[list[datetime], list[date]]:
-        """The starts of that day, and the days that have any."""
+        """The starts of that day, and the days that have any. `told`: what the same search has asked already."""
+        key = (staff_id, service_id, day)
+        if told is not None and key in told:
+            return told[key]
         params = [
             ("company_id", self._company),
             ("service_id[]", service_id),
@@ -34,10 +40,13 @@ class FreeTime:
         ]
         data = await self._wire.ask("slots", "/ru/mobile/ajax/newrecord/get_datetimes/", params)
         starts = [start for start in starts_of(data, staff_id, zone) if start.date() == day]
-        return starts, days_of(data)
+        answer = starts, days_of(data)
+        if told is not None:
+            told[key] = answer
+        return answer
 
     async def parts(
-        self, lists: Lists, part: VisitPart, days: Sequence[date], zone: ZoneInfo, now: datetime
+        self, lists: Lists, part: VisitPart, days: Sequence[date], zone: ZoneInfo, now: datetime, told: Told
     ) -> list[PlannedPart]:
         options = part_options(part, lists.services)
         order = list(lists.staff)
@@ -45,7 +54,7 @@ class FreeTime:
         asked = [
             (option.staff_id, day, service_id) for option in options for day in days for service_id in part.service_ids
         ]
-        answers = await asyncio.gather(*(self.day(staff, service, day, zone) for staff, day, service in asked))
+        answers = await asyncio.gather(*(self.day(staff, service, day, zone, told) for staff, day, service in asked))
         free = {key: starts for key, (starts, _) in zip(asked, answers, strict=True)}
         found = []
         for option in options:

@@ -12,7 +12,7 @@ from crm.vendor.http import Malformed, VendorHttp, VendorProfile
 
 BASE_URL = "https://dikidi.ru"
 LINK_HOST = "https://dikidi.net"
-LIMITS = (Limit(50, 60.0, burst=10),)
+LIMITS = (Limit(60, 60.0, burst=20),)
 """No limit is published; wrappers wait a second between questions. Per source address, as far as anybody knows."""
 LIST_DEADLINE_S = 20.0
 """Lists are asked for once an hour, and may wait for the limit."""

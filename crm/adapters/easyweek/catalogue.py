@@ -19,6 +19,7 @@ from crm.catalogue import Catalogue, name_words
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
 from crm.vendor.adapter import CatalogueSource
 from crm.vendor.http import AccessDenied, Malformed
+from crm.vendor.own_facts import with_own_facts
 from crm.vendor.parsing import Record
 
 KEEP_S = 300.0
@@ -86,7 +87,7 @@ class LocationLists:
             zone,
             zone.key,
             max(5, own.profile.rules.grid_min),
-            {ServiceId(item.id("uuid")): offers.service(item) for item in services},
+            with_own_facts({ServiceId(item.id("uuid")): offers.service(item) for item in services}, own),
             staff,
         )
 
@@ -138,18 +139,7 @@ class _Offers:
             for staff_id in self._staff
             if self._does(key, staff_id, listed, mine)
         )
-        if mine is None:
-            return Service(key, name, length, offers)
-        return Service(
-            key,
-            name,
-            length,
-            offers,
-            variant_kind=mine.variant_kind,
-            max_age=mine.max_age,
-            deposit=mine.deposit,
-            consultation_first=mine.consultation_first,
-        )
+        return Service(key, name, length, offers)
 
     def _own_service(self, name: str) -> Service | None:
         wanted = name_words(name)

@@ -14,8 +14,8 @@ from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, Ve
 from crm.vendor.parsing import Record, records
 
 BASE_URL = "https://my.easyweek.io/api/public/v2"
-LIMITS = (Limit(36, 60.0, burst=24),)
-"""EasyWeek lets 60 a minute through per API key: 24 at once and 36 spread over a minute are never more."""
+LIMITS = (Limit(30, 60.0, burst=30),)
+"""EasyWeek lets 60 a minute through per API key: 30 at once and 30 spread over a minute are never more."""
 LONGEST_RETRY_AFTER_S = 10.0
 PER_PAGE = 100
 MOST_PAGES = 200
