@@ -19,6 +19,8 @@ _CALL_ME = re.compile(r"\b(перезвоните|перезвони|набер�
 _DISCOUNT = re.compile(r"\b(скидк\w*|акци[яийю]\w*|дешевле|промокод\w*|discount|cheaper)\b")
 _HAS = re.compile(r"\b(записана|записан|у меня (?:есть )?запись|моя запись|i have (?:a|an) (?:booking|appointment))\b")
 _CONFIRMS = re.compile(r"\b(подтвердить|подтверждаю|confirm)\b[^.?!]*\b(запись|визит|visit|booking|appointment)\b")
+_CLOSEST = re.compile(r"\b(?:по)?ближе к\b|\bближайш\w+ к\b")
+_ONLY = re.compile(r"\b(?:только|лишь|просто|одну|один)\s+(?:\w+\s+)?$")
 _CANNOT = re.compile(
     r"\bне (?:смогу|сможем|получится|получается|приду|придем|выйдет|успею)\b|\bcan(?:no|')t (?:come|make)"
 )
@@ -295,6 +297,17 @@ def confirms_booking(text: str) -> bool:
 def cannot_come(text: str) -> bool:
     """«ой, не смогу», «не получится»"""
     return _CANNOT.search(text.lower()) is not None
+
+
+def closest(text: str) -> bool:
+    """«что ближе к шести», «поближе к вечеру»: of what was offered the nearest to that time."""
+    return _CLOSEST.search(text.lower()) is not None
+
+
+def only_this(text: str, phrase: str) -> bool:
+    """«мне только бороду», «нет, просто бороду»: what is named is all of it."""
+    start = text.find(phrase)
+    return start > 0 and _ONLY.search(text[:start].lower()) is not None
 
 
 def same_time(text: str) -> bool:

@@ -190,7 +190,8 @@ def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
 
 
 def cancel(view: View) -> Move | None:
-    """One question is read-back and offer to move in one; any answer that does not move cancels."""
+    """One question is read-back and offer to move in one; an answer that does not move cancels. A bare «нет, не надо»
+    may mean either thing: it is asked once more, because a cancelled visit is gone."""
     state, booking = view.state, view.state.target_booking()
     if state.goal is not Goal.CANCEL or booking is None:
         return None
@@ -202,9 +203,14 @@ def cancel(view: View) -> Move | None:
         if hints.keeps_booking(view.heard.text):
             kept = replace(state, goal=Goal.NONE, target=None, outcome=state.outcome or Outcome.INFO)
             return Ask((view.say.kept(),), Question.NONE, Expect.FREE, kept)
-        if view.hears(Intent.AFFIRM, Intent.DENY, Intent.CANCEL, Intent.THANKS, Intent.BYE, Intent.RESCHEDULE) or (
-            hints.puts_off(view.heard.text)
-        ):
+        puts_off = hints.puts_off(view.heard.text)
+        if view.hears(Intent.DENY) and not puts_off and not view.hears(Intent.CANCEL, Intent.AFFIRM, Intent.RESCHEDULE):
+            if state.has_told("cancel_sure"):
+                kept = replace(state, goal=Goal.NONE, target=None, outcome=state.outcome or Outcome.INFO)
+                return Ask((view.say.kept(),), Question.NONE, Expect.FREE, kept)
+            text = view.say.cancel_sure(booking)
+            return Ask((text,), Question.CANCEL_OR_MOVE, Expect.YES_NO, state.tell("cancel_sure"))
+        if puts_off or view.hears(Intent.AFFIRM, Intent.CANCEL, Intent.THANKS, Intent.BYE, Intent.RESCHEDULE):
             return Note(replace(state, agreed=True))
     lines = []
     if hints.tells_of_trouble(view.heard.text) and not state.has_told("sympathy"):

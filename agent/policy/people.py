@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.model import Expect
+from agent.names import person_name
 from agent.policy.moves import Ask, Move, Note, Use, View
 from agent.policy.services import is_child_visit
 from agent.state import Caller, DialogueState, Question
@@ -37,7 +38,12 @@ def look_up(phone: Phone) -> Use:
 
 def known(caller: Caller, client: Client) -> Caller:
     return replace(
-        caller, client_id=client.id, name=client.name, no_shows=client.no_shows, note=client.note, known=True
+        caller,
+        client_id=client.id,
+        name=person_name(client.name),
+        no_shows=client.no_shows,
+        note=client.note,
+        known=True,
     )
 
 

@@ -125,6 +125,8 @@ def message_for_person(view: View) -> Move | None:
         people = state.wish.people or 0
         if kind is TaskKind.GROUP_REQUEST and 0 < people < view.salon.rules.group_from:
             kind = None  # two or three come one after another
+        if kind is TaskKind.GROUP_REQUEST and not people and view.heard.for_whom:
+            kind = None  # «мне и мужу»: two, said in another way
         if kind is None and people >= view.salon.rules.group_from:
             kind = TaskKind.GROUP_REQUEST
         voiced = any(k is kind for intent, k in TASK_BY_INTENT if view.hears(intent))

@@ -30,6 +30,10 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
     prices = {plan.price.amount.minor for plan in state.offers}
     if len(prices) > 1 and hints.cheaper(heard.text) and not says_something:
         return min(state.offers, key=lambda plan: plan.price.amount.minor)
+    if hints.closest(heard.text) and exact and len(state.offers) > 1:
+        assert heard.time is not None
+        wished = heard.time.at
+        return min(state.offers, key=lambda plan: _minutes_between(view.salon.local(plan.start).time(), wished))
     if says_something and asks and not exact and not view.hears(Intent.AFFIRM, Intent.CHOOSE):
         return None  # «а в воскресенье?» wants to hear what there is on that day
     if says_something:
@@ -42,6 +46,11 @@ def choose_offer(state: DialogueState, view: View) -> Plan | None:
     # A bare yes to two offers is asked once more; the second time it means the first.
     sure = anything or len(state.offers) == 1 or state.tries > 0 or state.has_told(asked_which(state.offers))
     return state.offers[0] if sure else None
+
+
+def _minutes_between(start: time, wished: time | None) -> int:
+    assert wished is not None
+    return abs((start.hour - wished.hour) * 60 + start.minute - wished.minute)
 
 
 def asked_which(offers: tuple[Plan, ...]) -> str:

@@ -32,6 +32,8 @@ def read_services(wish: VisitWish, state: DialogueState, view: View) -> VisitWis
     positive = _last_said([m for m in fresh if not m.negated], view.heard.text)
     if not positive and _next_of_them(state, view):
         wanted = [_same_kind(state, view)]
+    if len(positive) == 1 and len(wanted) > 1 and hints.only_this(view.heard.text, positive[0].phrase):
+        wanted = [w for w in wanted if set(w.candidates) & set(positive[0].candidates)]
     for index, mention in enumerate(positive):
         twin = next((w for w in wanted if set(w.candidates) & set(mention.candidates)), None)
         if twin is not None:

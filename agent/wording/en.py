@@ -152,6 +152,9 @@ class English(EnglishVisits):
     def cancel_or_move(self, booking: Booking, *, again: bool) -> str:
         return f"I see your visit {self._booking(booking)}. Shall I cancel it, or move it to another day?"
 
+    def cancel_sure(self, booking: Booking) -> str:
+        return f"So I cancel your visit {self._booking(booking)}, right?"
+
     def whole_visit(self) -> str:
         return "This visit is at several masters; it goes as a whole."
 

@@ -87,7 +87,7 @@ class EnglishVisits:
     # --- opening and manner --------------------------------------------------------------------------------------
 
     def greeting(self, caller: Caller, channel: Channel) -> tuple[str, ...]:
-        hello = f"Hello, {self._first(caller.name)}!" if caller.known else "Hello!"
+        hello = f"Hello, {self._first(caller.name)}!" if caller.known and caller.name else "Hello!"
         record = " This call is recorded." if channel.spoken else ""
         return (f"{hello} This is the automatic assistant of {self._salon()}.{record}", "How can I help?")
 

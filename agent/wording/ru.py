@@ -226,6 +226,9 @@ class Russian(RussianPeople):
             return f"Отменить запись {self._booking(booking, services=False)} или перенести на другой день?"
         return f"Вижу запись {self._booking(booking)}. Отменить или перенести на другой день?"
 
+    def cancel_sure(self, booking: Booking) -> str:
+        return f"Отменяю запись {self._booking(booking, services=False)}, верно?"
+
     def whole_visit(self) -> str:
         return "Это визит у нескольких мастеров, отменяется он целиком."
 

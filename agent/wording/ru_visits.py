@@ -63,7 +63,7 @@ class RussianVisits:
 
     def greeting(self, caller: Caller, channel: Channel) -> tuple[str, ...]:
         salon = self.salon.profile.name
-        hello = f"Здравствуйте, {self._first(caller.name)}!" if caller.known else "Здравствуйте!"
+        hello = f"Здравствуйте, {self._first(caller.name)}!" if caller.known and caller.name else "Здравствуйте!"
         if channel.spoken:
             return (
                 f"{hello} Салон «{salon}», автоматический помощник, разговор записывается.",
