@@ -124,11 +124,23 @@ async def test_phones_are_found_where_they_are_compared_as_typed(salon: Arranged
 
 
 async def test_one_question_is_enough_where_spellings_do_not_matter(salon: Arranged) -> None:
-    sim_of(salon).add_clients(1)  # typed as 8 (901) …
-    assert await salon.crm.find_clients(salon.scope, Phone("+79010000000"))
-    before = sim_of(salon).faults.count("/contact/list")
+    sim_of(salon).add_clients(1)
     assert await salon.crm.find_clients(salon.scope, Phone("+79012223344")) == []
-    assert sim_of(salon).faults.count("/contact/list") == before + 1
+    before = sim_of(salon).faults.count("/contact/list")
+    for crm in (salon.crm, salon.another()):
+        assert await crm.find_clients(salon.scope, Phone("+79012223345")) == []
+    assert sim_of(salon).faults.count("/contact/list") == before + 2, "learnt once, by every process"
+    found = await salon.crm.find_clients(salon.scope, Phone("+79010000000"))  # typed as 8 (901) …
+    assert [client.name for client in found] == ["Гость 0"]
+
+
+async def test_a_contact_template_is_found_where_none_was_given(salon: Arranged) -> None:
+    crm = with_settings(salon, contact_template_id=None)
+    made = await crm.find_or_create_client(salon.scope, "Вероника Тест", Phone("+79000000301"))
+    before = sim_of(salon).faults.count("/contact/templates")
+    await crm.find_or_create_client(salon.scope, "Юлия", Phone("+79000000302"))
+    assert sim_of(salon).faults.count("/contact/templates") == before == 1
+    assert sim_of(salon).contacts[int(made.id)]["lastname"] == "Тест"
 
 
 async def test_descriptions_from_the_editor_are_read(salon: Arranged) -> None:

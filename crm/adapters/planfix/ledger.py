@@ -57,7 +57,7 @@ class PlanfixLedger:
         self._connection = connection
         self._template = r.number(connection.setting("template_id"), "template_id")
         given = str(settings.get("contact_template_id") or "")
-        self._contacts = Contacts(self._wire, r.number(given, "contact_template_id") if given else None)
+        self._contacts = Contacts(self._wire, tools.links, r.number(given, "contact_template_id") if given else None)
         field = str(settings.get("marker_field_id") or "")
         self._marker = MarkerField(self._wire, tools.links, r.number(field, "marker_field_id") if field else None)
         self._clock = tools.clock
@@ -78,7 +78,7 @@ class PlanfixLedger:
         return await self._contacts.create(name, phone)
 
     async def client(self, client_id: ClientId) -> Client | None:
-        return await self._contacts.get(client_id, fresh=False)
+        return await self._contacts.get(client_id)
 
     async def remove_client(self, client_id: ClientId) -> None:
         await self._contacts.remove(client_id)

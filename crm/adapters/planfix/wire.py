@@ -53,7 +53,7 @@ class Wire:
     async def one(self, operation: str, path: str, what: str, fields: str) -> Record | None:
         """One object; None when it does not exist."""
         reply = await self._http.request(operation, "GET", path, params={"fields": fields})
-        if reply.status == 404 or _code(reply) in NOT_FOUND:
+        if reply.status == 404 or _code(reply) in NOT_FOUND or (reply.status == 400 and "not found" in _words(reply)):
             return None
         return _checked(reply, operation, Kind.READ).record(what)
 

@@ -221,6 +221,10 @@ class PlanfixSimulator:
                 return self._contact_list(body), 200
             case "POST", "/contact/":
                 return self._new_contact(body), 201
+            case "GET", "/contact/templates":
+                asked.fields(request.query_params.get("fields"), asked.CONTACT_FIELDS, self.custom)
+                rows = [{"id": 9, "name": "Компания", "isCompany": True}, {"id": CONTACT_TEMPLATE, "name": "Контакт"}]
+                return {"result": "success", "templates": rows}, 200
             case "POST", "/task/list":
                 return self._task_list(body), 200
             case "POST", "/task/":
