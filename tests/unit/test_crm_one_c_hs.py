@@ -97,11 +97,16 @@ def test_a_client_has_one_name() -> None:
 
 def test_refusals_are_told_apart_and_say_nothing_aloud() -> None:
     absent = HsRefusal("4003", "Неверный логин или пароль", 200)
-    assert absent.is_absent
-    assert HsRefusal("77", "Клиент не найден", 200).is_absent
+    assert absent.is_no_client
+    assert not absent.is_absent
+    assert HsRefusal("77", "Клиент не найден", 200).is_no_client
+    assert HsRefusal("77", "Запись не найдена", 200).is_absent
+    for text in ("Клуб не найден", "Метод не найден", "Method not found"):
+        assert not HsRefusal("404", text, 404).is_no_client, "an error is no empty list"
+    assert HsRefusal("5", "Клиент не авторизован", 200).is_token
     assert HsRefusal("4002", "Неверный usertoken", 200).is_token
     key = HsRefusal("4001", "Неверный apikey", 200)
     assert key.is_key
     busy = HsRefusal("4090", "Ирина Павлова уже записана", 200)
-    assert [busy.is_absent, busy.is_token, busy.is_key] == [False, False, False]
+    assert [busy.is_no_client, busy.is_token, busy.is_key] == [False, False, False]
     assert "Ирина" not in f"{busy} {busy.message} {busy.facts}"

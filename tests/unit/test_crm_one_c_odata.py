@@ -93,6 +93,20 @@ def test_the_search_lets_every_spelling_through(shown: str) -> None:
     assert not wanted({"Телефон": "+7 900 000-01-03"})
 
 
+def test_a_field_of_several_types_may_hold_nothing_or_something_else() -> None:
+    def client_of(**fields: str) -> str | None:
+        return rows._reference(Record(fields, "row"), "Клиент", "Catalog_Клиенты")
+
+    assert client_of(Клиент=REF.upper(), Клиент_Type="StandardODATA.Catalog_Клиенты") == REF
+    assert client_of(Клиент=REF, Клиент_Type="StandardODATA.Catalog_Организации") is None
+    assert client_of(Клиент="", Клиент_Type="StandardODATA.Undefined") is None
+    assert client_of(Клиент=odata.EMPTY_REF, Клиент_Type="StandardODATA.Catalog_Клиенты") is None
+    assert rows._reference(Record({"Клиент_Key": odata.EMPTY_REF}, "row"), "Клиент_Key", "x") is None
+    for broken in ({}, {"Клиент_Key": "Ольга"}, {"Клиент_Key": 7}):
+        with pytest.raises(Malformed, match="Клиент_Key"):
+            rows._reference(Record(broken, "row"), "Клиент_Key", "x")
+
+
 def test_what_1c_did_not_keep_is_named() -> None:
     sent = {"ДатаНачала": "2026-12-01T10:00:00", "Клиент_Key": REF, "Сумма": 2500, "Длительность": "60",
             "Услуги": [{"LineNumber": "1", "Цена": 2500}], "Комментарий": "ai:abcdefgh\nу окна"}  # fmt: skip

@@ -58,8 +58,14 @@ class Entities:
         document = await self._wire.metadata()
         return await asyncio.to_thread(read_metadata, document)  # megabytes of XML: not on the event loop
 
-    async def contradictions(self) -> list[str]:
-        return contradictions(await self.profile(), await self.metadata())
+    async def looked_at_anew(self) -> tuple[Profile, list[str]]:
+        """The profile against the base as it is now: a proposal is made anew, and what the base has not is listed."""
+        metadata = await self.metadata()
+        if not self.confirmed:
+            self._profile = propose_profile(metadata)
+            await self._links.put(PROPOSED, self._wire.base, {"profile": self._profile.to_json()})
+        profile = await self.profile()
+        return profile, contradictions(profile, metadata)
 
     async def refs(self, catalogue: Catalogue) -> Refs:
         """Our masters and services in 1C: by the connection's `map`, else by their names.

@@ -2,17 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 
-from core.errors import AppError, ConfigurationError
+from core.errors import ConfigurationError
 from crm.adapters.one_c.entities import Entities
 from crm.adapters.one_c.wire import Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied
+from crm.vendor.probing import answered
 
 PROFILE_RU = (
     "Опубликуйте недостающие объекты в составе OData или опишите профиль сами в настройке profile: какой справочник "
     "клиенты, какой сотрудники и услуги, какой документ запись."
 )
+MAP_RU = "Проверьте файл --map: значения Ref_Key мастеров и услуг должны быть из этой базы."
 LATER_RU = "Проверьте адрес базы и доступность сервера 1С, затем повторите."
 
 
@@ -21,8 +22,8 @@ async def probe(wire: Wire, entities: Entities, capabilities: Capabilities) -> P
         return f"объектов опубликовано: {len(await wire.published())}"
 
     async def profile() -> str:
-        found = await entities.profile()
-        if wrong := await entities.contradictions():
+        found, wrong = await entities.looked_at_anew()
+        if wrong:
             raise ConfigurationError(f"в базе не опубликовано: {', '.join(wrong)}")
         shown = found.to_json()
         return shown if entities.confirmed else f"предложен по метаданным, проверьте и сохраните: {shown}"
@@ -51,14 +52,10 @@ async def probe(wire: Wire, entities: Entities, capabilities: Capabilities) -> P
         ("clients", lambda: first("clients")),
         ("book", lambda: first("book")),
     )
-    items = []
-    for name, question in questions:
-        try:
-            items.append(ProbeItem(name, ProbeState.WORKS, await question()))
-        except AccessDenied as denied:
-            items.append(ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy))
-        except AppError as error:
-            remedy = PROFILE_RU if error.code in ("invalid_input", "profile_incomplete", "configuration") else LATER_RU
-            items.append(ProbeItem(name, ProbeState.FAILED, error.message, remedy))
+    items = [await answered(name, question, _remedy(name)) for name, question in questions]
     items.append(ProbeItem("webhooks", ProbeState.ABSENT, "1С никого не вызывает, изменения узнаём опросом"))
     return Probe(tuple(items), capabilities)
+
+
+def _remedy(what: str) -> str:
+    return {"profile": PROFILE_RU, "services": MAP_RU, "staff": MAP_RU}.get(what, LATER_RU)

@@ -126,13 +126,13 @@ class Refs:
 def booking(row: Record, profile: Profile, refs: Refs, catalogue: Catalogue) -> Booking | None:
     """None: a document without master or time takes nobody's time."""
     visit, zone = profile.visit, catalogue.zone
-    staff = _reference(row, visit.staff)
+    staff = _reference(row, visit.staff, profile.staff.set)
     start = odata.read_wall(row.text(visit.start), zone, f"{visit.set}.{visit.start}")
     if staff is None or start is None:
         return None
     staff_id = refs.our_staff(staff)
-    services = _services(row, visit, refs)
-    client_ref = _reference(row, visit.client)
+    services = _services(row, profile, refs)
+    client_ref = _reference(row, visit.client, profile.clients.set)
     text = row.text(visit.comment, "") if visit.comment else ""
     return Booking(
         id=BookingId(row.id("Ref_Key").lower()),
@@ -148,22 +148,27 @@ def booking(row: Record, profile: Profile, refs: Refs, catalogue: Catalogue) -> 
     )
 
 
-def _reference(row: Record, field: str) -> str | None:
-    """None: the empty reference."""
+def _reference(row: Record, field: str, target: str) -> str | None:
+    """None: the empty reference; or, where the field takes several types, a reference to something else."""
     value = row.raw(field)
-    if value is None and field not in row:
-        raise Malformed(f"the field {field} is missing: the profile may be wrong")
+    if not field.endswith("_Key"):
+        kind = row.text(f"{field}_Type", "").rsplit(".", 1)[-1]
+        if not value or kind not in ("", target):
+            return None
     if not isinstance(value, str) or not odata.is_guid(value):
-        raise Malformed(f"{field}: a reference was expected", got=type(value).__name__)
+        raise Malformed(f"{field}: a reference was expected; the profile may be wrong", got=type(value).__name__)
     return None if value == odata.EMPTY_REF else value.lower()
 
 
-def _services(row: Record, visit: VisitMap, refs: Refs) -> tuple[ServiceId, ...]:
+def _services(row: Record, profile: Profile, refs: Refs) -> tuple[ServiceId, ...]:
+    visit, target = profile.visit, profile.services.set
     if visit.service:
-        ref = _reference(row, visit.service)
+        ref = _reference(row, visit.service, target)
         return (refs.our_service(ref),) if ref else ()
     rows = row.records(visit.part, optional=True)
-    found = [_reference(item, visit.part_service) for item in sorted(rows, key=lambda r: r.whole("LineNumber", 0))]
+    found = [
+        _reference(item, visit.part_service, target) for item in sorted(rows, key=lambda r: r.whole("LineNumber", 0))
+    ]
     return tuple(refs.our_service(ref) for ref in found if ref)
 
 
@@ -190,8 +195,8 @@ def _end(row: Record, visit: VisitMap, start: datetime, usual: timedelta, zone: 
 def _status(row: Record, visit: VisitMap) -> BookingStatus:
     if row.flag("DeletionMark", False):
         return BookingStatus.CANCELLED
-    value = row.text(visit.status, "") if visit.status else ""
-    known = {given: key for key, given in reversed(list(visit.statuses.items()))}
+    value = row.text(visit.status, "").casefold() if visit.status else ""
+    known = {given.casefold(): key for key, given in reversed(list(visit.statuses.items()))}
     return BookingStatus(known[value]) if value in known else BookingStatus.BOOKED
 
 

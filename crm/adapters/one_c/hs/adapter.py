@@ -142,7 +142,7 @@ class HsCrm:
         try:
             data = await self._wire.as_client(phone, ask)
         except HsRefusal as refusal:
-            if refusal.is_absent:
+            if refusal.is_no_client:
                 return None
             raise AccessDenied(
                 "the 1C service does not let us ask for a client", SIGN_RU, error=refusal.number

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,8 @@ KEEP_S = 300.0
 LENGTHS_S = 3600.0
 LOOK_AHEAD = timedelta(days=14)
 """Lengths are only told by free times: so far ahead they are looked for."""
+AT_ONCE = 3
+"""Questions at the same time while the whole price list is read: each must get its turn within its deadline."""
 UNKNOWN_LENGTH = timedelta(hours=1)
 CLUB_RU = "Укажите club_id филиала: их несколько, и неизвестно, какой из них этот салон."
 
@@ -110,11 +113,11 @@ class ClubLists:
 
     async def lists(self, today: date, zone: ZoneInfo) -> Lists:
         rows, staff = await self.service_rows(), await self.trainers()
-        doing = dict(zip(rows, await asyncio.gather(*(self.trainers(key) for key in rows)), strict=True))
+        keys = list(rows)
+        doing = dict(zip(keys, await _few([partial(self.trainers, key) for key in keys]), strict=True))
         pairs = [(key, master) for key, masters in doing.items() for master in masters]
-        lengths = dict(
-            zip(pairs, await asyncio.gather(*(self._length(key, who, today, zone) for key, who in pairs)), strict=True)
-        )
+        asked = [partial(self._length, key, who, today, zone) for key, who in pairs]
+        lengths = dict(zip(pairs, await _few(asked), strict=True))
         services = {}
         for key, row in rows.items():
             known = [length for who in doing[key] if (length := lengths[key, who]) is not None]
@@ -134,6 +137,16 @@ class ClubLists:
             return max((start.length for start in starts), default=None)
 
         return await self._through(f"length:{service}:{staff}", LENGTHS_S, ask)
+
+
+async def _few(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(question: Callable[[], Awaitable[T]]) -> T:
+        async with places:
+            return await question()
+
+    return await asyncio.gather(*(one(question) for question in questions))
 
 
 def _staff(row: Record) -> Staff:

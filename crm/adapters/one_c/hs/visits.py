@@ -66,7 +66,7 @@ class Visits:
                 phone, lambda token: self._wire.call("records", "GET", "/appointments/", params=params, token=token)
             )
         except HsRefusal as refusal:
-            if refusal.is_absent:
+            if refusal.is_no_client:
                 return []
             raise Unavailable("the 1C service refuses the list of appointments", error=refusal.number) from None
         return [row.id("appointment_id") if "appointment_id" in row else row.id("id")

@@ -17,18 +17,19 @@ from crm.vendor.http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply
 from crm.vendor.parsing import Record
 
 ROOT = "/hs/api/v3"
-LIMITS = (Limit(8, 1.0),)
+LIMITS = (Limit(10, 1.0),)
 """The vendor names none. This keeps a fault of ours from flooding a salon's server."""
 TOKEN_S = 300.0
 APIKEY_RU = "Проверьте ключ apikey филиала в настройках подключения: его выдаёт раздел API программы 1С."
 SIGN_RU = "Проверьте секрет подписи (sign_key): без него программа 1С не подтверждает клиента без СМС."
 _KEY_WORDS = re.compile(r"api ?key|ключ|лиценз|доступ запрещ|авториз", re.IGNORECASE)
+_TOKEN_WORDS = re.compile(r"token|токен|авториз\w* (клиент|пользоват)|(клиент|пользоват)\w* не авториз", re.IGNORECASE)
 _ABSENT_WORDS = re.compile(
     r"не найден|не существует|не зарегистрир|not found|not exist|not registered|unknown client", re.IGNORECASE
 )
-_TOKEN_WORDS = re.compile(r"token|токен", re.IGNORECASE)
-ABSENT_CODES = ("4003", "4004", "404")
-"""4003 is a wrong client login: with a token signed by us it can only mean that there is no such client."""
+_OTHER_WORDS = re.compile(r"метод|method|клуб|club|филиал|branch|услуг|service|сотрудник|employee", re.IGNORECASE)
+NO_CLIENT = "4003"
+"""A wrong client login: with a token signed by us it can only mean that there is no such client."""
 
 T = TypeVar("T")
 
@@ -41,7 +42,10 @@ class HsRefusal(AppError):
     def __init__(self, number: str, text: str, status: int) -> None:
         super().__init__("the 1C service refuses", error=number, status=status)
         self.number = number
-        self.is_absent = number in ABSENT_CODES or status == 404 or bool(_ABSENT_WORDS.search(text))
+        gone = status == 404 or bool(_ABSENT_WORDS.search(text))
+        self.is_absent = gone and not _OTHER_WORDS.search(text)
+        """What was asked for does not exist: a client, an appointment; never the club or the method."""
+        self.is_no_client = number == NO_CLIENT or self.is_absent
         self.is_token = bool(_TOKEN_WORDS.search(text))
         self.is_key = bool(_KEY_WORDS.search(text)) and not self.is_token
 
