@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from core.errors import ConfigurationError, Forbidden, InvalidInput
+from core.errors import ConfigurationError, Forbidden, InvalidInput, Unavailable
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.company_yaml import CompanyFile
@@ -29,10 +29,10 @@ def moysklad(salon: Arranged) -> MoyskladSimulator:
     return salon.sim
 
 
-def rebuilt(salon: Arranged, *, drop: tuple[str, ...] = (), **more: object) -> VendorCrm:
+def rebuilt(salon: Arranged, **more: object) -> VendorCrm:
     """The same account with other settings."""
-    settings = {key: value for key, value in salon.connection.settings.items() if key not in drop}
-    return salon.vendor.build(replace(salon.connection, settings={**settings, **more}), salon.tools)
+    settings = {**salon.connection.settings, **more}
+    return salon.vendor.build(replace(salon.connection, settings=settings), salon.tools)
 
 
 @pytest.fixture
@@ -75,6 +75,17 @@ async def test_login_and_password_do_as_well_and_never_end_other_tokens(salon: A
     assert sim.faults.count("security/token") == 0
     with pytest.raises(ConfigurationError, match="token"):
         salon.vendor.build(replace(salon.connection, secrets={}), salon.tools)
+
+
+async def test_a_legal_entity_that_is_not_there_is_found_by_the_probe(salon: Arranged) -> None:
+    probe = await rebuilt(salon, organization_id=str(uuid4())).probe(salon.scope)
+    (auth,) = [item for item in probe.items if item.what == "auth"]
+    assert auth.state is ProbeState.FAILED
+    assert "юрлицо" in auth.remedy_ru
+    organizations = moysklad(salon).account.rows["organization"]
+    organizations.clear()
+    (auth,) = [item for item in (await salon.crm.probe(salon.scope)).items if item.what == "auth"]
+    assert auth.state is ProbeState.DENIED
 
 
 # --- limits
@@ -234,6 +245,20 @@ async def test_who_may_not_make_fields_is_told_which_ones_to_make(salon: Arrange
     )
 
 
+async def test_a_field_that_a_person_deleted_is_made_again(salon: Arranged) -> None:
+    account = moysklad(salon).account
+    await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12))
+    (number,) = [n for n, field in account.attributes.items() if field["name"] == "Услуги визита"]
+    del account.attributes[number]
+    for order in account.rows["customerorder"].values():
+        order["attributes"].pop(number, None)
+    draft = await salon.draft("S01", "maria", salon.at(WEDNESDAY, 17))
+    with pytest.raises(Unavailable) as refused:
+        await salon.crm.book(salon.scope, draft, new_marker())
+    assert refused.value.facts["sent"] is False
+    assert isinstance(await salon.crm.book(salon.scope, draft, new_marker()), Written)
+
+
 async def test_nothing_is_written_by_reading(salon: Arranged) -> None:
     await salon.crm.probe(salon.scope)
     await salon.plans("S01", day=WEDNESDAY)
@@ -264,7 +289,7 @@ async def test_an_answer_without_compression_is_read_too(salon: Arranged) -> Non
 
 
 @pytest.mark.parametrize(
-    "typed", ["+79000000777", "8-900-000-07-77", "8 (900) 000 0777", "8.900.000.07.77", "9000000777"]
+    "typed", ["+79000000777", "8-900-000-07-77", "8 (900) 000 0777", "8.900.000.07.77", "9000000777 (мама)"]
 )
 async def test_a_phone_however_it_was_typed(salon: Arranged, typed: str) -> None:
     account = moysklad(salon).account

@@ -163,6 +163,24 @@ def test_spellings_of_a_phone_that_a_letter_by_letter_filter_finds() -> None:
     assert o.typed(Phone("+4915112345678")) == ("+4915112345678", "4915112345678")
 
 
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("+79000000114", ["+79000000114"]),
+        ("8 (900) 000-01-14, муж +7 901 000 01 15", ["+79000000114", "+79010000115"]),
+        ("9000000114 (мама)", ["+79000000114"]),
+        ("8.900.000.01.14;89010000115", ["+79000000114", "+79010000115"]),
+        ("нет", []),
+        ("12", []),
+        ("", []),
+    ],
+)
+def test_all_numbers_in_a_free_text(text: str, phones: list[str]) -> None:
+    person, found = o.client(Record({"id": "c-1", "name": "Зоя", "phone": text}, "client"))
+    assert [phone.e164 for phone in found] == phones
+    assert person.phone == (found[0] if found else None)
+
+
 def test_a_semicolon_in_a_value_does_not_end_the_condition() -> None:
     assert condition("description", "~", "a;b") == r"description~a\;b"
 

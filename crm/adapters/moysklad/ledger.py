@@ -17,7 +17,7 @@ from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.http import AccessDenied, Kind, Malformed, before_writing
 from crm.vendor.own_time import IdMap
 from crm.vendor.own_time_crm import EntryChange, NewEntry
-from crm.vendor.parsing import Record, records
+from crm.vendor.parsing import Record, records, spellings
 
 ORDERS, CLIENTS, HOOKS = "/entity/customerorder", "/entity/counterparty", "/entity/webhook"
 IDS_AT_ONCE = 50
@@ -49,14 +49,18 @@ class MoyskladLedger:
     # --- clients
 
     async def find_clients(self, phone: Phone) -> Sequence[Client]:
-        """By every usual spelling; when nobody is found, all whose phone ends with the same two digits."""
-        exact = ";".join(condition("phone", "=", text) for text in o.typed(phone))
-        found = await self._clients(exact, phone)
-        return found or await self._clients(condition("phone", "=~", phone.e164[-2:]), phone)
-
-    async def _clients(self, conditions: str, phone: Phone) -> list[Client]:
-        rows = await self._wire.listed("clients", CLIENTS, [("filter", conditions)])
-        return [person for row in rows if (person := o.client(row)).phone == phone]
+        """By every usual spelling; when nobody is found, by how the number ends and by the vendor's own search."""
+        tail = spellings(phone)[-1]
+        for asked in (
+            ("filter", ";".join(condition("phone", "=", text) for text in o.typed(phone))),
+            ("filter", condition("phone", "=~", tail[-2:])),
+            ("search", tail),  # words that begin with it: «9000000114 (мама)»
+        ):
+            rows = await self._wire.listed("clients", CLIENTS, [asked])
+            people = [person for person, phones in map(o.client, rows) if phone in phones]
+            if people:
+                return [Client(person.id, person.name, phone) for person in people]
+        return []
 
     async def create_client(self, name: str, phone: Phone | None) -> Client:
         body: dict[str, Any] = {"syncId": str(uuid4()), "name": name[:255], "companyType": "individual"}
@@ -70,7 +74,7 @@ class MoyskladLedger:
 
     async def client(self, client_id: ClientId) -> Client | None:
         row = await self._wire.get("clients", f"{CLIENTS}/{client_id}")
-        return None if row is None else o.client(row)
+        return None if row is None else o.client(row)[0]
 
     async def remove_client(self, client_id: ClientId) -> None:
         """One with orders cannot be deleted: it goes into the archive."""
@@ -168,6 +172,7 @@ class MoyskladLedger:
         try:
             row = await self._wire.write("book", "POST", ORDERS, body)
         except Refusal as refusal:
+            self._forget()
             raise _refused(refusal, "the order") from None
         return BookingId(row.id("id"))
 
@@ -208,6 +213,7 @@ class MoyskladLedger:
         try:
             await self._wire.write(operation, "PUT", f"{ORDERS}/{booking_id}", body)
         except Refusal as refusal:
+            self._forget()
             raise _refused(refusal, "the change of the order") from None
 
     async def _times(self, part: PlannedPart, ids: IdMap) -> dict[str, Any]:
@@ -257,6 +263,12 @@ class MoyskladLedger:
         return IdMap.of(catalogue, self._connection.mapped("services"), self._connection.mapped("staff"))
 
     # --- what is read once
+
+    def _forget(self) -> None:
+        """After a refusal: a person may have deleted the field, state or legal entity that we refer to."""
+        self._fields.forget()
+        self._states = None
+        self._organization = str(self._connection.settings.get("organization_id") or "")
 
     async def states(self) -> o.States:
         if self._states is None:

@@ -18,6 +18,7 @@ from crm.vendor.markers import labelled, marker_of, unlabelled
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record, spellings
 
+_NUMBER = re.compile(r"\+?\d[\d\s().\-]{5,}\d")
 ATTRIBUTES = "/entity/customerorder/metadata/attributes"
 MASTER, END, SERVICES = "Мастер", "Окончание визита", "Услуги визита"
 WANTED: Mapping[str, str] = {MASTER: "employee", END: "time", SERVICES: "string"}
@@ -96,6 +97,9 @@ class OrderFields:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._ids: Mapping[str, str] | None = None
+
+    def forget(self) -> None:
+        self._ids = None
 
     async def known(self) -> Mapping[str, str]:
         """Those that the account has. Writes nothing."""
@@ -224,8 +228,11 @@ def kopecks(record: Record, name: str) -> int:
     return round(value)
 
 
-def client(row: Record) -> Client:
-    return Client(ClientId(row.id("id")), row.text("name"), row.phone("phone"))
+def client(row: Record) -> tuple[Client, tuple[Phone, ...]]:
+    """The counterparty and all numbers in its phone: a free text, «8 900 000-01-14, муж +7 901 …»."""
+    parsed = [Phone.parse(chunk) for chunk in _NUMBER.findall(row.text("phone", ""))]
+    phones = tuple(phone for phone in parsed if phone is not None)
+    return Client(ClientId(row.id("id")), row.text("name"), phones[0] if phones else None), phones
 
 
 def typed(phone: Phone) -> tuple[str, ...]:

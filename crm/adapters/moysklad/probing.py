@@ -35,7 +35,10 @@ class _Wrong(Exception):
 
 async def probe(ledger: Asked, wire: Wire, fields: OrderFields, connection: Connection) -> Probe:
     async def organization() -> str:
-        await ledger.organization()
+        rows = await wire.listed("auth", "/entity/organization")
+        wanted = await ledger.organization()
+        if wanted not in {row.id("id") for row in rows}:
+            raise _Wrong("юрлица из настроек в МоёмСкладе не видно", ORGANIZATION_RU)
         return ""
 
     async def mapped(what: str, path: str) -> str:

@@ -207,6 +207,7 @@ class RetailLedger:
                 made = await self._wire.by("record", f"/orders/{quote(number, safe='')}", "order", "externalId")
                 if made is not None:
                     return BookingId(made.id("id"))
+            self._statuses = None  # a person may have deleted the one that we set
             raise _refused(refusal, "the order") from None
         return BookingId(answer.id("id"))
 
@@ -241,6 +242,7 @@ class RetailLedger:
         try:
             await self._wire.write(operation, f"/orders/{booking_id}/edit", "order", body, by_id=True)
         except Refusal as refusal:
+            self._statuses = None
             raise _refused(refusal, "the change of the order") from None
 
     def _items(self, catalogue: Catalogue, part: PlannedPart, ids: IdMap) -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ class MoyskladSimulator:
             raise Refusal(400, 1084, f"Неизвестный параметр {sorted(unknown)}")
         there = [row for row in self.account.rows[kind].values() if row["id"] not in self.account.binned]
         plain = [self._with_references(kind, row) for row in there]
-        found = chosen(kind, plain, query.get("filter", ""))
+        found = [row for row in chosen(kind, plain, query.get("filter", "")) if _is_like(row, query.get("search", ""))]
         order = query.get("order", "")
         if order:
             name, _, direction = order.partition(",")
@@ -318,3 +318,13 @@ class MoyskladSimulator:
                         continue
                     if answer.status_code in (200, 204):
                         break
+
+
+def _is_like(row: dict[str, Any], text: str) -> bool:
+    """Every word asked for begins some word of the row's main fields."""
+    have = (
+        " ".join(str(row.get(name, "")) for name in ("name", "phone", "email", "description", "code"))
+        .casefold()
+        .split()
+    )
+    return all(any(word.startswith(wanted) for word in have) for wanted in text.casefold().split())
