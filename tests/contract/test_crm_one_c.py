@@ -10,10 +10,12 @@ import pytest
 
 from core.errors import ConfigurationError, Unavailable
 from core.phone import Phone
+from core.rate_limits import RateLimiter
 from crm.adapters.one_c.ledger import OneCLedger
 from crm.adapters.one_c.proposing import propose_profile
 from crm.model import BookingStatus, RefusalReason, Refused, Written
 from crm.vendor.adapter import ProbeState, VendorCrm, check_settings
+from crm.vendor.check import LiveCheck, Verdict
 from crm.vendor.http import AccessDenied, OutcomeUnknown, Timings
 from crm.vendor.own_time_crm import EntryChange
 from tests.contract.arrangements import Arranged, arrange, new_marker
@@ -84,6 +86,17 @@ async def test_the_settings_of_both_ways_are_known(salon: Arranged, club: Arrang
         check_settings(one.vendor, one.connection.settings, one.connection.secrets)
     with pytest.raises(ConfigurationError, match="mode: odata or hs"):
         rebuilt(salon, mode="soap")
+
+
+@pytest.mark.parametrize(("name", "left"), [("one_c", 0), ("one_c:hs", 1)])
+async def test_the_live_check_passes_and_says_what_it_leaves(name: str, left: int) -> None:
+    """Under the real limits: the price list of the service is many questions."""
+    async with arrange(name) as salon:
+        crm = salon.vendor.build(salon.connection, replace(salon.tools, limiter=RateLimiter(None)))
+        report = await LiveCheck(crm, salon.scope, salon.clock).run()
+        assert {row.verdict for row in report.rows} == {Verdict.PASSED}, report.rows
+        assert len(report.left_behind) == left
+        assert not [held for held in salon.sim.bookings() if held.phone == "+79000000000" and not held.cancelled]
 
 
 async def test_a_posted_order_is_written_moved_and_cancelled(firm: Arranged) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from core.money import Money
 from crm.adapters.one_c.hs import records as r
-from crm.adapters.one_c.hs.wire import HsRefusal, HsWire
+from crm.adapters.one_c.hs.wire import PATIENT_S, HsRefusal, HsWire
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
 from crm.vendor.http import AccessDenied
 from crm.vendor.parsing import Record, records
@@ -67,23 +67,26 @@ class ClubLists:
 
         return await self._through("services", KEEP_S, ask)
 
-    async def trainers(self, service: str = "") -> dict[str, Staff]:
+    async def trainers(self, service: str = "", deadline_s: float | None = None) -> dict[str, Staff]:
         """All masters, or those who do a service."""
 
         async def ask() -> dict[str, Staff]:
             params = {"club_id": await self.club(), "service_id": service}
-            rows = records(await self._wire.get("staff", "/appointment_trainers/", params), "trainers")
+            data = await self._wire.get("staff", "/appointment_trainers/", params, deadline_s=deadline_s)
+            rows = records(data, "trainers")
             return {row.id("id"): _staff(row) for row in rows}
 
         return await self._through(f"trainers:{service}", KEEP_S, ask)
 
-    async def prices(self, service: str) -> dict[str, Money]:
+    async def prices(self, service: str, deadline_s: float | None = None) -> dict[str, Money]:
         """By master; without the masters whom the price list does not name."""
 
         async def ask() -> dict[str, Money]:
             params = {"item_id": service, "club_id": await self.club()}
             try:
-                data = await self._wire.call("services", "GET", "/employee_choice", params=params)
+                data = await self._wire.call(
+                    "services", "GET", "/employee_choice", params=params, deadline_s=deadline_s
+                )
             except HsRefusal:  # this edition has one price for all
                 return {}
             rows = records(data or [], "employee_choice")
@@ -98,7 +101,9 @@ class ClubLists:
         starting = isinstance(shown, str) and shown.strip().casefold().startswith(("от", "from"))
         return Price(prices.get(staff) or r.money(shown) or Money(0), starting_at=starting and staff not in prices)
 
-    async def starts(self, service: str, staff: str, first: date, last: date, zone: ZoneInfo) -> list[r.Start]:
+    async def starts(
+        self, service: str, staff: str, first: date, last: date, zone: ZoneInfo, deadline_s: float | None = None
+    ) -> list[r.Start]:
         """Never kept: free time is only true now."""
         params = {
             "club_id": await self.club(),
@@ -107,14 +112,17 @@ class ClubLists:
             "start_date": r.day_from(first),
             "end_date": r.day_until(last),
         }
-        rows = records(await self._wire.get("slots", "/appointment_times/", params) or [], "times")
+        rows = records(
+            await self._wire.get("slots", "/appointment_times/", params, deadline_s=deadline_s) or [], "times"
+        )
         found = [start for row in rows if (start := r.start(row, zone)) is not None]
         return [start for start in found if first <= start.at.date() <= last]
 
     async def lists(self, today: date, zone: ZoneInfo) -> Lists:
         rows, staff = await self.service_rows(), await self.trainers()
         keys = list(rows)
-        doing = dict(zip(keys, await _few([partial(self.trainers, key) for key in keys]), strict=True))
+        doing = dict(zip(keys, await _few([partial(self.trainers, key, PATIENT_S) for key in keys]), strict=True))
+        await _few([partial(self.prices, key, PATIENT_S) for key in keys])  # kept for `price` below
         pairs = [(key, master) for key, masters in doing.items() for master in masters]
         asked = [partial(self._length, key, who, today, zone) for key, who in pairs]
         lengths = dict(zip(pairs, await _few(asked), strict=True))
@@ -133,7 +141,7 @@ class ClubLists:
         """None: no free time within the next days tells it."""
 
         async def ask() -> timedelta | None:
-            starts = await self.starts(service, staff, today, today + LOOK_AHEAD, zone)
+            starts = await self.starts(service, staff, today, today + LOOK_AHEAD, zone, PATIENT_S)
             return max((start.length for start in starts), default=None)
 
         return await self._through(f"length:{service}:{staff}", LENGTHS_S, ask)

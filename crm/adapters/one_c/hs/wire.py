@@ -17,9 +17,11 @@ from crm.vendor.http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply
 from crm.vendor.parsing import Record
 
 ROOT = "/hs/api/v3"
-LIMITS = (Limit(10, 1.0),)
+LIMITS = (Limit(20, 1.0),)
 """The vendor names none. This keeps a fault of ours from flooding a salon's server."""
 TOKEN_S = 300.0
+PATIENT_S = 8.0
+"""For one question of the price list: nobody on the telephone waits for it, and it is many questions long."""
 APIKEY_RU = "Проверьте ключ apikey филиала в настройках подключения: его выдаёт раздел API программы 1С."
 SIGN_RU = "Проверьте секрет подписи (sign_key): без него программа 1С не подтверждает клиента без СМС."
 _KEY_WORDS = re.compile(r"api ?key|ключ|лиценз|доступ запрещ|авториз", re.IGNORECASE)
@@ -83,6 +85,7 @@ class HsWire:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         token: str = "",
+        deadline_s: float | None = None,
     ) -> Any:
         """`data` of the answer. Raises HsRefusal, AccessDenied, and what VendorHttp raises."""
         query = "&".join(f"{name}={quote(value, safe=':')}" for name, value in (params or {}).items() if value)
@@ -93,6 +96,7 @@ class HsWire:
             kind=kind,
             json_body=body,
             headers={"usertoken": token} if token else {},
+            deadline_s=deadline_s,
         )
         if reply.status == 401:
             raise AccessDenied("the 1C service does not accept the login, the password or the apikey",
@@ -110,10 +114,12 @@ class HsWire:
                 raise OutcomeUnknown("the answer to a write cannot be read", error=error.message) from error
             raise
 
-    async def get(self, operation: str, path: str, params: Mapping[str, str] | None = None, token: str = "") -> Any:
+    async def get(
+        self, operation: str, path: str, params: Mapping[str, str] | None = None, *, deadline_s: float | None = None
+    ) -> Any:
         """A question that has an answer: a refusal of it is an error, never "nothing"."""
         try:
-            return await self.call(operation, "GET", path, params=params, token=token)
+            return await self.call(operation, "GET", path, params=params, deadline_s=deadline_s)
         except HsRefusal as refusal:
             raise Unavailable("the 1C service refuses a plain question", error=refusal.number) from None
 
