@@ -181,7 +181,7 @@ def _write(found: Feedback, folder: Path) -> Path:
 def _salon_names() -> frozenset[str]:
     """First letters of the masters' names of the demo salon, against which scenarios are played."""
     staff = yaml.safe_load(DEMO_SALON.read_text("utf-8"))["fixture"]["staff"]
-    return frozenset(str(person["name"]).split()[0].lower()[:-1] for person in staff)
+    return frozenset(str(person["name"]).split()[0].lower()[:-1] for person in staff.values())
 
 
 @dataclass(frozen=True, slots=True)
