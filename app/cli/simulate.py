@@ -14,6 +14,7 @@ from rich.console import Console
 from app.cli.checkout import from_checkout
 from core.errors import InvalidInput
 from crm.company_yaml import parse_company, shifted
+from crm.vendor.registry import NAMES
 
 FIXTURE = Path(__file__).parents[1] / "demo" / "myata.yaml"
 
@@ -61,8 +62,10 @@ async def _run(module: Any, name: str, port: int, text: str, now: str) -> None:
                 console.print(
                     f"соответствие id для --map, сохраните в {path}: {json.dumps(settings['map'])}", soft_wrap=True
                 )
+            # one_c_hs is a second way to one_c
+            vendor = next((known for known in NAMES if name == known or name.startswith(f"{known}_")), name)
             console.print("подключить салон:", soft_wrap=True)
             console.print(
-                f"  AI_ADMIN_OUTBOUND_PRIVATE_HOSTS=127.0.0.1 ai-admin crm connect {name} {options}", soft_wrap=True
+                f"  AI_ADMIN_OUTBOUND_PRIVATE_HOSTS=127.0.0.1 ai-admin crm connect {vendor} {options}", soft_wrap=True
             )
         await stop.wait()
