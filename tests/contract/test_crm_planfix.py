@@ -1,5 +1,6 @@
 """What Planfix alone is: one request a second, a marker field that may be lost, phones compared nobody knows how."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +18,7 @@ from crm.vendor.adapter import ProbeState, VendorCrm
 from crm.vendor.http import AccessDenied, Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.planfix.server import PlanfixSimulator
+from tests.simulators.vendor.crm import until
 
 WEDNESDAY = date(2026, 12, 9)
 LISTS = r"^POST /rest/task/list\?"
@@ -84,6 +86,24 @@ async def test_one_request_a_second_for_the_whole_account(salon: Arranged) -> No
         with contextlib.suppress(AccessDenied):
             await crm.find_clients(salon.scope, Phone("+79000000101"))
     assert limiter.asked == {(f"planfix:{salon.url}/rest", (Limit(1, 1.0),))}
+
+
+async def test_a_look_that_began_before_a_write_is_not_kept_after_it(salon: Arranged) -> None:
+    """Its answer shows what was before, and comes last."""
+    booking = await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12))
+    plan = await salon.plan_at("S01", "maria", salon.at(WEDNESDAY, 17))
+    gate = sim_of(salon).gate = asyncio.Event()
+    before = sim_of(salon).faults.count(LISTS)
+    look = asyncio.create_task(salon.plans("S01", "maria", day=WEDNESDAY))
+    await until(lambda: sim_of(salon).faults.count(LISTS) > before)
+    sim_of(salon).gate = None
+    moved = await salon.crm.reschedule(salon.scope, booking.id, plan, new_marker())
+    assert isinstance(moved, Written)
+    gate.set()
+    assert all(p.start != salon.at(WEDNESDAY, 12) for p in await look), "it shows the state from before"
+    read = await salon.crm.get(salon.scope, booking.id)
+    assert read is not None
+    assert read.start == plan.start
 
 
 async def test_a_field_that_loses_its_value_is_not_relied_upon(salon: Arranged) -> None:

@@ -1,8 +1,9 @@
 """Bookings as tasks of one template, found again by a text field of their own."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +67,7 @@ class PlanfixLedger:
         self._monotonic = monotonic_s
         self._looked: tuple[tuple[datetime, datetime], float, list[Booking]] | None = None
         """The last look: its stretch, when it was asked, what it showed. Forgotten with every write."""
+        self._writes = 0
         self._about_to_write: asyncio.Task[Any] | None = None
         """Who has just asked whether her booking is there already."""
 
@@ -90,10 +92,11 @@ class PlanfixLedger:
         self._about_to_write = None
         if writing and looked is not None and looked[0] == (start, end) and self._monotonic() - looked[1] < FRESH_S:
             return looked[2]
-        asked_at = self._monotonic()
+        asked_at, writes = self._monotonic(), self._writes
         filters = [self._of_template(), _filter(START, moments.days(start, end, self._account_zone(catalogue)))]
         found = [b for b in await self._tasks(catalogue, filters) if b.start < end and start < b.end]
-        self._looked = ((start, end), asked_at, found)
+        if self._writes == writes:  # else it may show what was before
+            self._looked = ((start, end), asked_at, found)
         return found
 
     async def entry(self, catalogue: Catalogue, booking_id: BookingId) -> Booking | None:
@@ -144,11 +147,8 @@ class PlanfixLedger:
         }
         if status is not None:
             body["status"] = {"id": status}
-        self._looked = None
-        try:
+        with self._writing():
             return BookingId(await self._wire.create("book", "/task/", body))
-        finally:
-            self._looked = None
 
     async def change(self, catalogue: Catalogue, booking: Booking, change: EntryChange) -> None:
         ids = self._ids(catalogue)
@@ -183,10 +183,17 @@ class PlanfixLedger:
         await self._update("cancel", booking.id, {"status": {"id": status}, "description": text})
 
     async def _update(self, operation: str, booking_id: BookingId, body: Mapping[str, Any]) -> None:
-        self._looked = None
-        try:
+        with self._writing():
             await self._wire.update(operation, f"/task/{r.number(booking_id, 'booking')}", body)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Whatever is asked before the end of a write is forgotten."""
+        self._writes += 1
+        try:
+            yield
         finally:
+            self._writes += 1
             self._looked = None
 
     # --- changes and connection

@@ -53,6 +53,8 @@ class MegaplanSimulator:
         self._login, self._password = "ai-admin@example.ru", secrets.token_hex(8)
         self._access, self._refresh = secrets.token_hex(16), secrets.token_hex(16)
         self._ends = now()
+        self.grants: list[str] = []
+        """How tokens were asked for, refused or not."""
         self._renewals, self._next, self._revoked = 0, 1_000_200, False
         self._old: tuple[int, dict[int, dict[str, Any]]] = (0, {})
         self.client_ids = {c.id: self._add_person(c.name, c.phone.e164 if c.phone else "") for c in file.clients}
@@ -153,6 +155,7 @@ class MegaplanSimulator:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             return JSONResponse({"error": "invalid_request", "error_description": "form data is needed"}, 400)
         form = await request.form()
+        self.grants.append(str(form.get("grant_type")))
         match form.get("grant_type"):
             case "password":
                 good = form.get("username") == self._login and form.get("password") == self._password

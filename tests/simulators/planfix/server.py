@@ -1,3 +1,4 @@
+import asyncio
 import json
 import re
 import secrets
@@ -43,6 +44,8 @@ class PlanfixSimulator:
         """How "too many" looks: a failure in the body, or 429."""
         self.keeps_custom = True
         """False: the field is in no template, and what is written to it is lost."""
+        self.gate: asyncio.Event | None = None
+        """Answers of task lists wait for it; what they show is what was when they were asked."""
         self.scopes = {"task", "contact", "user", "customfield"}
         self.tasks: dict[int, dict[str, Any]] = {}
         self.contacts: dict[int, dict[str, Any]] = {}
@@ -166,7 +169,10 @@ class PlanfixSimulator:
             self._limit()
             path = "/" + request.path_params["path"]
             self._authorise(request, path)
+            gate = self.gate if path == "/task/list" else None
             content, status = await self._routed(request.method, path, request, await self._body(request))
+            if gate is not None:
+                await gate.wait()
         except Fail as fail:
             content, status = {"result": "fail", "code": fail.code, "error": fail.error}, fail.status
         return JSONResponse(content, status, headers=headers)
