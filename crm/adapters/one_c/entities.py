@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from core.errors import AppError, ConfigurationError
+from core.errors import AppError, ConfigurationError, InvalidInput
 from crm.adapters.one_c import odata
 from crm.adapters.one_c.metadata import Metadata, read_metadata
 from crm.adapters.one_c.profile import ListMap, Profile, contradictions, parse_profile
@@ -13,8 +13,13 @@ from crm.adapters.one_c.rows import Refs, is_alive
 from crm.adapters.one_c.wire import Wire
 from crm.catalogue import Catalogue
 from crm.vendor.adapter import AdapterTools, Connection
+from crm.vendor.http import AccessDenied
 
 KEEP_S = 600.0
+PROFILE_RU = (
+    "Опубликуйте недостающие объекты в составе OData или опишите профиль сами в настройке profile: какой справочник "
+    "клиенты, какой сотрудники и услуги, какой документ запись."
+)
 PROPOSED = "one_c_profile"
 """Kind of link: the proposal for a base, so that its metadata is not read by every process."""
 
@@ -34,10 +39,13 @@ class Entities:
         return bool(self._connection.settings.get("profile"))
 
     async def profile(self) -> Profile:
-        """The setting's, else the proposal from the base's metadata. Raises InvalidInput, CannotPropose."""
+        """The setting's, else the proposal from the base's metadata. Raises AccessDenied: a person must mend it."""
         if self._profile is None:
             async with self._lock:
-                self._profile = self._profile or await self._find_profile()
+                try:
+                    self._profile = self._profile or await self._find_profile()
+                except InvalidInput as wrong:
+                    raise AccessDenied(wrong.message, f"{PROFILE_RU} Сейчас: {wrong.message}") from None
         return self._profile
 
     async def _find_profile(self) -> Profile:

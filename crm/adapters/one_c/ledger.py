@@ -136,10 +136,9 @@ class OneCLedger:
         body |= _text(visit, entry.comment, entry.marker)
         if value := visit.status_value(entry.status):
             body[visit.status] = value
-        try:
-            made = await self._wire.create("book", visit.set, body)
-        except RefusedWrite as refused:
-            return await self._after_refusal(catalogue, entry.marker, refused)
+        made = await self._create(catalogue, visit.set, body, entry.marker)
+        if isinstance(made, str):
+            return BookingId(made)
         with after_writing():
             ref = made.id("Ref_Key").lower()
             if lost := await self._lost(body, made, visit.set, ref):
@@ -150,15 +149,28 @@ class OneCLedger:
             await self._post_new(visit, ref)
         return BookingId(ref)
 
-    async def _after_refusal(self, catalogue: Catalogue, marker: str, refused: RefusedWrite) -> BookingId:
-        """A 4xx is a no. A 500 of 1C's own rolls the transaction back, but that is looked up, not believed."""
-        if not refused.certain:
-            with after_writing():
-                found = await self.by_marker(catalogue, marker)
-            if found:
-                return found[-1].id
-        log.warning("one_c_refused", status=refused.status, error=refused.code)
-        raise RefusedByLedger from None
+    async def _create(
+        self, catalogue: Catalogue, name: str, body: Mapping[str, Any], marker: str
+    ) -> Record | BookingId:
+        """The new object, or the reference of one that is there in spite of a 500.
+
+        A 4xx is a no. A 500 of 1C's own rolls the transaction back, but that is looked up, not believed; when the
+        session had been kept, perhaps only it was dead, and what is not there is written once more.
+        """
+        again = True
+        while True:
+            try:
+                return await self._wire.create("book", name, body)
+            except RefusedWrite as refused:
+                if not refused.certain:
+                    with after_writing():
+                        found = await self.by_marker(catalogue, marker)
+                    if found:
+                        return found[-1].id
+                if refused.certain or not refused.resumed or not again:
+                    log.warning("one_c_refused", status=refused.status, error=refused.code)
+                    raise RefusedByLedger from None
+            again = False
 
     async def _lost(self, sent: Mapping[str, Any], kept: Record | None, name: str, ref: str) -> str:
         """Names of the fields that 1C did not keep; empty: all were."""

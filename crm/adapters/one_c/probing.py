@@ -3,16 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 from core.errors import ConfigurationError
-from crm.adapters.one_c.entities import Entities
+from crm.adapters.one_c.entities import PROFILE_RU, Entities
 from crm.adapters.one_c.wire import Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
 from crm.vendor.probing import answered
 
-PROFILE_RU = (
-    "Опубликуйте недостающие объекты в составе OData или опишите профиль сами в настройке profile: какой справочник "
-    "клиенты, какой сотрудники и услуги, какой документ запись."
-)
 MAP_RU = "Проверьте файл --map: значения Ref_Key мастеров и услуг должны быть из этой базы."
 LATER_RU = "Проверьте адрес базы и доступность сервера 1С, затем повторите."
 

@@ -32,14 +32,15 @@ PUBLISH_RU = (
 class RefusedWrite(Exception):
     """1C itself refused: 4xx, or 500 with its own error object. The transaction was rolled back.
 
-    `certain` False: a 500; look before believing it.
+    `certain` False: a 500; look before believing it. `resumed`: perhaps only the kept session was dead.
     """
 
-    def __init__(self, status: int, code: str, *, certain: bool) -> None:
+    def __init__(self, status: int, code: str, *, certain: bool, resumed: bool = False) -> None:
         super().__init__(f"http {status} code {code}")
         self.status = status
         self.code = code
         self.certain = certain
+        self.resumed = resumed
 
 
 def basic(connection: Connection) -> str:
@@ -176,7 +177,8 @@ class Wire:
             await self._write(operation, "POST", path, None, Kind.REPEATABLE)
 
     async def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any] | None, kind: Kind) -> Reply:
-        reply = await self._send(operation, method, path, kind, body)
+        resumed: list[bool] = []
+        reply = await self._send(operation, method, path, kind, body, resumed)
         if reply.ok:
             return reply
         if reply.status in (401, 403):
@@ -185,19 +187,26 @@ class Wire:
             code = _error_code(reply)
             if code is None:  # not 1C's own words: the web server before it
                 raise OutcomeUnknown("1C did not say whether it was done", error="http_500")
-            raise RefusedWrite(500, code, certain=False)
+            raise RefusedWrite(500, code, certain=False, resumed=resumed[0])
         if reply.status >= 500:
             raise Unavailable("the 1C base is closed for an update", sent=False, status=reply.status)
         raise RefusedWrite(reply.status, _error_code(reply) or "", certain=True)
 
     # --- one request
 
-    async def _send(self, operation: str, method: str, path: str, kind: Kind, body: Any = None) -> Reply:
-        """Any answer below 500, and 500 itself. A read that met a dead session or a 500 is repeated."""
+    async def _send(
+        self, operation: str, method: str, path: str, kind: Kind, body: Any = None, told: list[bool] | None = None
+    ) -> Reply:
+        """Any answer below 500, and 500 itself. A read that met a dead session or a 500 is repeated.
+
+        `told` gets whether the first try went into a kept session.
+        """
         limit_s = self._timings.deadline_s if kind is Kind.READ else self._timings.write_deadline_s
         deadline = time.monotonic() + limit_s
         async with self._sessions.lent(limit_s) as session:
             resumed = bool(session.cookie)
+            if told is not None:
+                told.append(resumed)
             reply = await self._once(operation, method, path, kind, body, session, deadline)
             if resumed and (reply.status in (400, 404) or (reply.status == 500 and kind is not Kind.WRITE)):
                 session.forget()  # perhaps only the session was dead

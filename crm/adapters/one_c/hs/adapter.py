@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from core.errors import AppError, InvalidInput
+from core.errors import AppError, InvalidInput, Unavailable
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.one_c.hs import records as r
 from crm.adapters.one_c.hs.catalogue import ClubLists, Lists
+from crm.adapters.one_c.hs.probing import probe
 from crm.adapters.one_c.hs.visits import Item, Visits
 from crm.adapters.one_c.hs.wire import SIGN_RU, HsRefusal, HsWire
 from crm.catalogue import check_order
@@ -40,11 +41,10 @@ from crm.model import (
     Written,
 )
 from crm.slots import validate_query
-from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe, ProbeItem, ProbeState
+from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.chain import chained
 from crm.vendor.http import AccessDenied, Kind, OutcomeUnknown, after_writing, before_writing
 from crm.vendor.parsing import Record
-from crm.vendor.probing import answered
 
 CAPABILITIES = Capabilities(
     waiting_prepay=False, staff_locked=False, changes=False, searchable_marker=True, notifies_clients=True
@@ -117,17 +117,17 @@ class HsCrm:
 
     async def on_duty(self, scope: CompanyScope, day: date) -> Sequence[Shift]:
         """By free time, because the service shows no working hours: a master without any is not seen."""
-        zone, shifts = await self._zone(scope), []
-        rows = await self._lists.service_rows()
-        free: dict[str, list[r.Start]] = {}
-        for key in rows:
+        zone = await self._zone(scope)
+        services: dict[str, str] = {}
+        for key in await self._lists.service_rows():
             for who in await self._lists.trainers(key):
-                free.setdefault(who, []).extend(await self._lists.starts(key, who, day, day, zone))
-        for who, starts in free.items():
-            if starts:
-                begin, end = min(s.at for s in starts), max(s.at + s.length for s in starts)
-                shifts.append(Shift(StaffId(who), begin, end))
-        return shifts
+                services.setdefault(who, key)
+        free = await asyncio.gather(*(self._lists.starts(key, who, day, day, zone) for who, key in services.items()))
+        return [
+            Shift(StaffId(who), min(s.at for s in starts), max(s.at + s.length for s in starts))
+            for who, starts in zip(services, free, strict=True)
+            if starts
+        ]
 
     # --- clients
 
@@ -144,6 +144,8 @@ class HsCrm:
         except HsRefusal as refusal:
             if refusal.is_no_client:
                 return None
+            if refusal.is_fault:
+                raise Unavailable("the 1C service fails", error=refusal.number) from None
             raise AccessDenied(
                 "the 1C service does not let us ask for a client", SIGN_RU, error=refusal.number
             ) from None
@@ -345,38 +347,11 @@ class HsCrm:
     # --- connection
 
     async def probe(self, scope: CompanyScope) -> Probe:
-        async def auth() -> str:
-            await self._wire.get("auth", "/clubs/")
-            await self._lists.club()
-            return ""
-
-        async def services() -> str:
-            return str(len(await self._lists.service_rows()))
-
-        async def staff() -> str:
-            return str(len(await self._lists.trainers()))
-
-        async def slots() -> str:
-            zone = await self._zone(scope)
-            tomorrow = self._tools.clock.now().astimezone(zone).date() + timedelta(1)
-            for key in await self._lists.service_rows():
-                for who in await self._lists.trainers(key):
-                    await self._lists.starts(key, who, tomorrow, tomorrow, zone)
-                    return ""
-            return "ни одну услугу никто не делает"
-
-        async def clients() -> str:
+        async def clients() -> None:
             await self._client_of(PROBE_PHONE)
-            return ""
 
-        questions = (
-            ("auth", auth), ("services", services), ("staff", staff), ("slots", slots), ("clients", clients)
-        )  # fmt: skip
-        items = [await answered(name, question) for name, question in questions]
-        items.append(ProbeItem("move", ProbeState.WORKS, "новая запись, затем отмена прежней"))
-        items.append(ProbeItem("notes", ProbeState.ABSENT, "пожелания к записи эта служба 1С не хранит"))
-        items.append(ProbeItem("webhooks", ProbeState.ABSENT, "чужие изменения служба не сообщает"))
-        return Probe(tuple(items), CAPABILITIES)
+        tomorrow = self._tools.clock.now() + timedelta(1)
+        return await probe(self._lists, clients, tomorrow, lambda: self._zone(scope), CAPABILITIES)
 
     async def subscribe(self, scope: CompanyScope, url: str) -> bool:
         return False

@@ -23,7 +23,7 @@ LOOK_AHEAD = timedelta(days=14)
 AT_ONCE = 3
 """Questions at the same time while the whole price list is read: each must get its turn within its deadline."""
 UNKNOWN_LENGTH = timedelta(hours=1)
-CLUB_RU = "Укажите club_id филиала: их несколько, и неизвестно, какой из них этот салон."
+CLUB_RU = "Укажите club_id того филиала, для которого выдан ключ apikey."
 
 T = TypeVar("T")
 
@@ -44,12 +44,14 @@ class ClubLists:
     async def club(self) -> str:
         """The setting's, or the only one there is."""
         if not self._club:
-            clubs = records(await self._wire.get("auth", "/clubs/"), "clubs")
-            ids = [item.id("id") for item in clubs]
+            ids = await self.clubs()
             if len(ids) != 1:
                 raise AccessDenied(f"the apikey sees {len(ids)} clubs", CLUB_RU)
             self._club = ids[0]
         return self._club
+
+    async def clubs(self) -> list[str]:
+        return [item.id("id") for item in records(await self._wire.get("auth", "/clubs/"), "clubs")]
 
     async def _through(self, key: str, keep_s: float, ask: Callable[[], Awaitable[T]]) -> T:
         async with self._locks.setdefault(key, asyncio.Lock()):

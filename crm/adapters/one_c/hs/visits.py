@@ -6,7 +6,7 @@ several services at one master is several appointments, and our booking id is th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -123,7 +123,7 @@ class Visits:
             link = link or own or {}
             seen = await self.one(appointment_id, zone, own or {})
             if seen is not None:
-                found.append(seen)
+                found.append(replace(seen, price=await self._price(seen)))
         if not found:
             return None
         alive = [seen for seen in found if seen.status is not BookingStatus.CANCELLED]
@@ -141,6 +141,15 @@ class Visits:
             price=Price(sum((seen.price for seen in counted[1:]), counted[0].price if counted else Money(0))),
             marker=str(link.get("marker", "")),
         )
+
+    async def _price(self, seen: r.Visit) -> Money:
+        """Of the price list, where the appointment itself shows none."""
+        if seen.price.minor:
+            return seen.price
+        try:
+            return (await self._lists.price(seen.service, seen.staff)).amount
+        except AppError:  # a booking without its price is better than none
+            return seen.price
 
     # --- the marker
 

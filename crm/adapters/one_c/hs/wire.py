@@ -44,6 +44,7 @@ class HsRefusal(AppError):
     def __init__(self, number: str, text: str, status: int) -> None:
         super().__init__("the 1C service refuses", error=number, status=status)
         self.number = number
+        self.is_fault = status >= 500
         gone = status == 404 or bool(_ABSENT_WORDS.search(text))
         self.is_absent = gone and not _OTHER_WORDS.search(text)
         """What was asked for does not exist: a client, an appointment; never the club or the method."""
@@ -106,6 +107,8 @@ class HsWire:
         try:
             return _data(reply, operation)
         except HsRefusal as refusal:
+            if kind is Kind.WRITE and reply.status >= 500:  # its words do not say how far it came
+                raise OutcomeUnknown("the 1C service failed while it wrote", error=refusal.number) from None
             if refusal.is_key:
                 raise AccessDenied("the 1C service does not accept the apikey", APIKEY_RU) from None
             raise
