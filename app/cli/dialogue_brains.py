@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,7 @@ import yaml
 from agent.brain import Brain
 from agent.language.understander import RuleUnderstander
 from agent.llm.brain import LlmBrain
-from agent.llm.model import Account, LlmSettings
+from agent.llm.model import Account, LlmSettings, LlmTimings
 from agent.llm.ports import Prompts
 from agent.llm.settings import settings_from_json
 from agent.scripted import ScriptedBrain
@@ -63,6 +64,11 @@ async def open_brain(
         yield brain
 
 
+def sleepless() -> LlmTimings:
+    """For checks: a model that failed is asked again at once, so that no turn goes to the rules uncounted."""
+    return replace(llm_timings(), rest_s=0.0, rest_refused_s=0.0)
+
+
 def _settings_of(file: Path) -> LlmSettings:
     try:
         data = yaml.safe_load(file.read_text("utf-8"))
@@ -77,7 +83,8 @@ async def _real(file: Path, understander: RuleUnderstander, prompts: Prompts | N
     key = os.environ.get(KEY_VARIABLE, "")
     region = os.environ.get(REGION_VARIABLE, "RU")
     account = Account(settings, region, {model.name: key for model in settings.models})
-    brain = LlmBrain(ScriptedBrain(understander, Catalogue()), _OfFile(account), llm_timings(), prompts=prompts)
+    timings = llm_timings() if prompts is None else sleepless()
+    brain = LlmBrain(ScriptedBrain(understander, Catalogue()), _OfFile(account), timings, prompts=prompts)
     try:
         yield brain
     finally:

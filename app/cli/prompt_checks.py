@@ -18,8 +18,7 @@ from agent.prompts.model import Failure
 from agent.scripted import ScriptedBrain
 from agent.wording.catalogue import Catalogue
 from app.cli.checkout import from_checkout
-from app.cli.dialogue_brains import SCRIPTED, open_brain
-from app.llm_accounts import llm_timings
+from app.cli.dialogue_brains import SCRIPTED, open_brain, sleepless
 from core.errors import ConfigurationError, InvalidInput, Unavailable
 from core.tenancy import CompanyScope
 
@@ -61,7 +60,7 @@ def suite_of(only: str = "") -> Suite:
     chosen = tuple(scenario for scenario in scenarios if str(scenario["id"]).startswith(only))
     if not chosen:
         raise InvalidInput(f"--only: no conversation begins with {only!r}; the given ones are D01 to D30")
-    text = json.dumps(chosen, ensure_ascii=False, sort_keys=True, default=str)
+    text = json.dumps(chosen, ensure_ascii=False, default=str)
     return Suite(chosen, hashlib.sha256(text.encode()).hexdigest()[:12], len(chosen) == len(scenarios))
 
 
@@ -90,7 +89,7 @@ async def checking_brain(
             yield thinker
         return
     assert account is not None
-    own = LlmBrain(ScriptedBrain(understander, Catalogue()), _Fixed(account), llm_timings(), prompts=prompts)
+    own = LlmBrain(ScriptedBrain(understander, Catalogue()), _Fixed(account), sleepless(), prompts=prompts)
     try:
         yield own
     finally:

@@ -23,7 +23,7 @@ from app.cli import prompt_feedback
 from app.cli.prompt_checks import OWN, brain_label, checking_brain, play_suite, suite_of
 from app.cli.prompt_tables import changes_table, comparison_table, failures_text, tallies_table, versions_table, who
 from app.cli.serve import settings_with
-from app.llm_accounts import CompanyAccounts
+from app.llm_accounts import CompanyAccounts, settings_of
 from app.salons import one_company
 from app.stack import prepared_servers
 from core.companies import Companies, Company
@@ -81,14 +81,16 @@ def show(number: Number, company: CompanyName = "", data_dir: DataDir = None) ->
 
 @application.command("draft")
 def draft(
-    instructions: Annotated[str, typer.Option(help="Пожелания к манере. / Wishes on manner.")] = "",
+    instructions: Annotated[
+        str | None, typer.Option(help="Пожелания к манере; пустые — без них. / Wishes on manner.")
+    ] = None,
     instructions_file: Annotated[Path | None, typer.Option(help="То же из файла. / From a file.")] = None,
     text_ru: Annotated[
         Path | None, typer.Option(help="Файл с полным текстом указаний по-русски. / Whole text.")
     ] = None,
     text_en: Annotated[Path | None, typer.Option(help="То же по-английски. / In English.")] = None,
     base: Annotated[
-        int | None, typer.Option("--from", min=0, help="От какой версии; что не дано — как в ней. / Start from.")
+        int | None, typer.Option("--from", min=0, help="Остальное — как в этой версии; иначе в действующей. / Base.")
     ] = None,
     note: Annotated[str, typer.Option(help="О чём версия. / What it is about.")] = "",
     by: By = "",
@@ -96,15 +98,18 @@ def draft(
     data_dir: DataDir = None,
 ) -> None:
     """Новая версия; никто её не слышит, пока её не опубликуют."""
-    if instructions and instructions_file is not None:
+    if instructions is not None and instructions_file is not None:
         raise InvalidInput("--instructions: give either the words or --instructions-file")
     words = _read(instructions_file, "--instructions-file") if instructions_file is not None else instructions
 
     async def work(desk: "_Desk") -> None:
-        start = await desk.prompts.content(desk.company.scope, base) if base is not None else None
-        start = start or Content()
+        number = base
+        if number is None:
+            number = standing(await desk.prompts.store.changes(desk.company.scope)).published
+        start = await desk.prompts.content(desk.company.scope, number)
+        start = start or Content(settings_of(desk.company).instructions)
         content = Content.of(
-            words or start.instructions,
+            start.instructions if words is None else words,
             _read(text_ru, "--text-ru") if text_ru is not None else start.text_ru,
             _read(text_en, "--text-en") if text_en is not None else start.text_en,
         )
