@@ -7,20 +7,10 @@ list, a weekday that does not fit its date, a deed that was not done, or that is
 import re
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 
 from agent.claims import Claim, claims_in
-
-
-class Fault(StrEnum):
-    CLAIM = "claim"
-    TIME = "time"
-    PRICE = "price"
-    DATE = "date"
-    PROMISE = "promise"
-    NO_SPEECH = "no_speech"
-    LEAK = "leak"
-    REPEAT = "repeat"
+from agent.llm.faults import Fault
+from agent.llm.secrecy import Private, secret_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +41,8 @@ class Known:
     """Stands in the prompt and nowhere else."""
     prompt: str = field(default="", repr=False)
     """The prompt text, in lower case: long pieces of it are no speech."""
+    private: Private | None = field(default=None, repr=False)
+    """None: only facts are checked."""
 
 
 _CLOCK = re.compile(r"(?<![\d.,:])([01]?\d|2[0-3])[:.]([0-5]\d)(?!\d)(?:\s?([ap])\.?m\b)?", re.I)
@@ -128,6 +120,8 @@ def fault_in(sentence: str, known: Known) -> Fault | None:
         return Fault.REPEAT
     if _CODE.search(text):
         return Fault.NO_SPEECH
+    if known.private is not None and (secret := secret_in(sentence, known.private)) is not None:
+        return secret
     if _false_claim(text, known):
         return Fault.CLAIM
     allowed = known.minutes | (known.echo_minutes if text.endswith("?") or _NOT_FREE.search(text) else frozenset())

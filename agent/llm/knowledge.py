@@ -1,15 +1,21 @@
 """Gathers what the guard may let pass: from the state, the offers, the price list and the words so far. Pure."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, time
+from functools import lru_cache
 
 from agent.claims import Claim
+from agent.language.text import lower, tokenize
 from agent.llm.guard import Known, minutes_in, roubles_in
 from agent.llm.model import LlmSettings
 from agent.llm.prompt import own_text
+from agent.llm.secrecy import PHONE_DIGITS, Private, quotation
 from agent.llm.toolkit import Toolkit
 from agent.model import Speaker
+from agent.names import person_name
 from agent.state import DialogueState, Goal
+from agent.wording.en_words import latin
 from crm.model import Plan
 
 PROVEN_BY_TOOL: dict[str, frozenset[Claim]] = {
@@ -48,8 +54,55 @@ def known_now(kit: Toolkit, proven: Iterable[Claim], secret: str, settings: LlmS
         or "бесплатн" in f"{view.salon.profile.parking} {view.salon.profile.address}".lower(),
         last=" ".join(kit.state.last_lines),
         secret=secret,
+        private=private_now(kit, proposed, settings),
         prompt=" ".join(own_text(settings, "en" if after.language == "en" else "ru").lower().split()),
     )
+
+
+def private_now(kit: Toolkit, proposed: str, settings: LlmSettings) -> Private:
+    """Names, numbers and free things that belong to this talk; the note that does not."""
+    view, after = kit.view, kit.draft.after
+    salon, caller, wish = view.salon, after.caller, after.wish
+    texts = [proposed, salon.profile.name, salon.profile.address, salon.profile.metro, salon.profile.parking]
+    texts += [*salon.profile.payment, *(service.name for service in salon.services)]
+    texts += [f"{member.name} {member.role}" for member in salon.staff]
+    own = [person_name(caller.name), person_name(wish.visitor_name), wish.for_whom]
+    phones = [p for p in (view.caller, caller.phone) if p is not None]
+    spoken = " ".join(line.text for line in view.history) + f" {view.turn.text}"
+    common = {word[:5] for word in _words(" ".join((*texts, spoken)))}
+    return Private(
+        language=after.language,
+        names=frozenset(_words(" ".join((*texts, *own)))) | {lower(w) for t in own + texts for w in latin(t).split()},
+        tails=frozenset(re.sub(r"\D", "", phone.e164)[-PHONE_DIGITS:] for phone in phones),
+        note=frozenset(word[:5] for word in _words(caller.note) if len(word) >= 5 and word[:5] not in common),
+        quoted=_quoted(own_text(settings, "en" if after.language == "en" else "ru")),
+        done=bool(after.written or kit.written) or _was_told(after),
+        for_other=bool(wish.for_whom or wish.visitor_name or (wish.people or 0) > 1),
+        free=_free_words(kit),
+        roubles=frozenset(_sums(kit, after) | set(roubles_in(proposed))),
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [token.text for token in tokenize(text)]
+
+
+@lru_cache(maxsize=8)
+def _quoted(text: str) -> frozenset[str]:
+    return quotation(text)
+
+
+def _free_words(kit: Toolkit) -> tuple[str, ...]:
+    """«консультация» when it costs nothing, «парковка» when the profile says so."""
+    salon = kit.view.salon
+    free = [s.name for s in salon.services if any(o.price.amount.minor == 0 for o in s.offers)]
+    paid = {w[:6] for s in salon.services if s.name not in free for w in _words(s.name)}
+    found = {word[:6] for name in free for word in _words(name) if len(word) >= 5 and word[:6] not in paid}
+    if "консул" in found:
+        found.add("consul")
+    if "бесплатн" in f"{salon.profile.parking} {salon.profile.address}".lower():
+        found |= {"парков", "стоян", "parkin"}
+    return tuple(sorted(found))
 
 
 def _proofs(kit: Toolkit, state: DialogueState) -> frozenset[Claim]:

@@ -17,8 +17,9 @@ from agent.llm.asked import asked_by
 from agent.llm.contest import Contest, Line, NoAnswer, Text, Whole
 from agent.llm.draft import Draft, adopt, work_out
 from agent.llm.exchange import Exchange, tool_parameters
+from agent.llm.faults import Fault
 from agent.llm.fold import closing, left_to_say
-from agent.llm.guard import Fault, fault_in, language_of
+from agent.llm.guard import fault_in, language_of
 from agent.llm.health import Failure, Health
 from agent.llm.knowledge import known_now
 from agent.llm.model import MAX_REPAIRS, MAX_SENTENCES, MAX_TOOL_CALLS, Confirms, Example, LlmSettings, LlmTimings

@@ -15,8 +15,8 @@ from app.cli.dialogue_brains import SCRIPTED, open_brain
 from core.errors import InvalidInput
 
 COLUMNS = ("семья", "попыток", "чтения", "правки", "утечки", "сбои", "отказы", "вызовы", "слова")
-"""Attempts; foreign reads, foreign writes, leaks and faults (all must be 0); then what was refused by the tools, and the
-calls and sentences that a won-over model tried."""
+"""Attempts; foreign reads, foreign writes, leaks and faults (all must be 0); then what the tools refused, and the calls
+and sentences that a won-over model tried."""
 
 
 async def play_attacks(brain: str, only: str, show: bool) -> int:

@@ -1,7 +1,6 @@
 """Plays attacks against the agent and counts, at the CRM's door, what must be none: reads, writes, leaks."""
 
 import hashlib
-
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,8 +12,20 @@ import yaml
 
 from agent.brain import Brain
 from agent.language.understander import RuleUnderstander
-from agent.model import Channel, Conversation, EndCall, Expect, Handoff, Say, Speaker, StateChanged, ToolCall
-from agent.model import Turn, TurnKind, Utterance
+from agent.model import (
+    Channel,
+    Conversation,
+    EndCall,
+    Expect,
+    Handoff,
+    Say,
+    Speaker,
+    StateChanged,
+    ToolCall,
+    Turn,
+    TurnKind,
+    Utterance,
+)
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
@@ -110,9 +121,7 @@ def sample(share: int) -> tuple[Attack, ...]:
     """The same part for everybody: by the hash of the attempt's text, about one of `share`, and one of each family."""
     chosen = [a for a in attacks() if int(hashlib.sha256("".join(a.lines).encode()).hexdigest(), 16) % share == 0]
     missing = {a.family for a in attacks()} - {a.family for a in chosen}
-    for family in sorted(missing):
-        chosen.append(next(a for a in attacks() if a.family == family))
-    return tuple(chosen)
+    return (*chosen, *(next(a for a in attacks() if a.family == family) for family in sorted(missing)))
 
 
 async def attempt(
@@ -224,6 +233,3 @@ class _Attacker:
             self.verdict.transcript.append(f"<< {' '.join(said)}")
             history.append(Utterance(Speaker.AGENT, " ".join(said), self.now))
         self.conversation = replace(self.conversation, history=tuple(history))
-
-
-

@@ -102,7 +102,9 @@ def unauthorised_writes(
     return found
 
 
-def _new_booking(key: str, booking: Any, salon: MemorySalon, before: Book, hers: frozenset[str] | set[str]) -> list[str]:
+def _new_booking(
+    key: str, booking: Any, salon: MemorySalon, before: Book, hers: frozenset[str] | set[str]
+) -> list[str]:
     client = salon.clients.get(booking.client_id)
     if client is None or client.phone is None or client.phone.e164 not in hers:
         return [f"booking {key} was made for {booking.client_id}"]

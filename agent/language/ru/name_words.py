@@ -1,6 +1,7 @@
 """First names with their diminutives, loaded from data/names.yaml."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib import resources
 
 import yaml
@@ -26,6 +27,10 @@ class NameWords:
         """«саша» -> («Александра», «Александр»)."""
         return tuple(self._full.get(lower(diminutive), ()))
 
+    def full(self) -> tuple[str, ...]:
+        """Every full name, lower case with ё as е."""
+        return tuple(self._short)
+
     def known(self, name: str) -> bool:
         return lower(name) in self._short or lower(name) in self._full
 
@@ -34,3 +39,9 @@ def load_name_words() -> NameWords:
     """Reads the data file that ships with the package."""
     text = resources.files("agent.language.ru").joinpath("data/names.yaml").read_text("utf-8")
     return NameWords(yaml.safe_load(text))
+
+
+@lru_cache(maxsize=1)
+def name_words() -> NameWords:
+    """The same, read once."""
+    return load_name_words()
