@@ -286,6 +286,17 @@ async def test_the_history_is_read_page_by_page_without_a_gap(salon: Arranged) -
         await salon.crm.changes_since(salon.scope, "2026-12-01")
 
 
+async def test_an_account_without_a_history_yet(salon: Arranged) -> None:
+    account = retail(salon).account
+    account.history.clear()
+    empty = await salon.crm.changes_since(salon.scope, "")
+    assert (empty.bookings, empty.cursor, empty.more) == ((), "0", False)
+    booking = await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12))
+    changes = await salon.crm.changes_since(salon.scope, empty.cursor)
+    assert [b.id for b in changes.bookings] == [booking.id]
+    assert salon.sim.faults.count("sinceId%5D=0") == 0
+
+
 async def test_an_order_that_is_gone_is_left_out_of_the_changes(salon: Arranged) -> None:
     cursor = (await salon.crm.changes_since(salon.scope, "")).cursor
     booking = await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12))

@@ -114,11 +114,12 @@ class RetailLedger:
         if cursor and not cursor.isdigit():
             raise InvalidInput("cursor: not one of this system; begin with an empty one")
         first = now.astimezone(catalogue.zone) - FIRST_LOOK
-        since = ("filter[sinceId]", cursor) if cursor else ("filter[startDate]", f"{first:%Y-%m-%d %H:%M:%S}")
+        start = f"{first:%Y-%m-%d %H:%M:%S}"
+        since = [("filter[sinceId]", cursor)] if int(cursor or 0) else [("filter[startDate]", start)]
         try:
-            answer = await self._history([since])
+            answer = await self._history(since)
         except Refusal as refusal:
-            if cursor:
+            if int(cursor or 0):
                 raise strange(refusal) from None
             answer = await self._history([])  # an account that cannot begin in the middle: from the very beginning
         rows = answer.records("history")
