@@ -11,7 +11,7 @@ from core.errors import AppError, Unavailable
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.catalogue import Catalogue
-from crm.model import BookingStatus, ClientId, RefusalReason, Refused, ServiceId, SlotQuery, VisitPart, Written
+from crm.model import BookingStatus, ClientId, RefusalReason, Refused, ServiceId, SlotQuery, StaffId, VisitPart, Written
 from crm.vendor.adapter import ProbeState
 from crm.vendor.http import OutcomeUnknown, Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
@@ -24,7 +24,7 @@ VARIANTS = [
     *(Variant(intervals=form) for form in Intervals),
     *(Variant(envelope=form) for form in Envelope if form is not Envelope.PAGES),
     Variant(zone_object=False, cancel="POST set-booking-cancel"),
-    Variant(newest_first=False),
+    Variant(newest_first=False, slash=False),
     Variant(names_staff=True, names_offers=True),
     Variant(words="reserved_on: Nope."),
     Variant(words="reserved_on: Nope.", intervals=Intervals.ISO_UTC, envelope=Envelope.DATA, newest_first=False),
@@ -258,6 +258,22 @@ async def test_a_look_for_changes_does_not_read_years_of_history(newest_first: b
         assert salon.at(WEDNESDAY, 12) in {b.start for b in found.bookings}
         maria = sim.staff_id("maria")
         assert sim.faults.count(rf"bookings\?staffer_uuid={maria}") <= 3
+
+
+async def test_who_has_free_time_counts_as_on_duty(salon: Arranged) -> None:
+    shifts = {shift.staff_id: shift for shift in await salon.crm.on_duty(salon.scope, WEDNESDAY)}
+    assert set(shifts) == {salon.sim.staff_id(key) for key in ("anna", "maria", "igor", "olga", "svetlana")}
+    maria = shifts[StaffId(salon.sim.staff_id("maria"))]
+    assert (maria.start, maria.end) == (salon.at(WEDNESDAY, 10), salon.at(WEDNESDAY, 20))
+
+
+async def test_looks_for_changes_leave_the_limit_to_callers(salon: Arranged) -> None:
+    cursor = (await salon.crm.changes_since(salon.scope, "")).cursor
+    asked = salon.sim.faults.count()
+    salon.clock.advance(20)
+    again = await salon.crm.changes_since(salon.scope, cursor)
+    assert (again.cursor, again.bookings) == (cursor, ())
+    assert salon.sim.faults.count() == asked
 
 
 async def test_a_wrong_location_is_told_with_the_choice(salon: Arranged) -> None:

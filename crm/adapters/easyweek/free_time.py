@@ -18,7 +18,8 @@ LONGEST_RANGE_DAYS = 88
 class FreeTime:
     def __init__(self, wire: Wire, path: str) -> None:
         self._wire = wire
-        self._path = f"{path}/time-slots/"
+        self._paths = [f"{path}/time-slots/", f"{path}/time-slots"]
+        """With and without the last slash: clients write both, and a server may redirect from one to the other."""
 
     async def intervals(
         self, lists: Lists, services: Sequence[ServiceId], staff_id: StaffId, first: date, last: date
@@ -46,7 +47,12 @@ class FreeTime:
             "range_start": first.isoformat(),
             "range_end": until.isoformat(),
         }
-        reply = await self._wire.send("slots", "GET", self._path, params=params)
+        reply = await self._wire.send("slots", "GET", self._paths[0], params=params)
+        if 300 <= reply.status < 400 or reply.status == 404:
+            other = await self._wire.send("slots", "GET", self._paths[1], params=params)
+            if other.ok:
+                self._paths.reverse()
+                reply = other
         if reply.status == 422 and set(wrong_fields(reply)) == {"staffer_uuid"}:
             return []  # this master does not do this service
         if not reply.ok:

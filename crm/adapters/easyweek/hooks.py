@@ -36,7 +36,7 @@ def read(body: bytes, query: Mapping[str, str], location: str) -> Sequence[Chang
         raise InvalidInput(f"event: unknown event in the address; there are {', '.join(ACTIONS)}")
     try:
         record = Record(event, "event")
-        booking = record.id("uid")
+        booking = record.id("uid" if "uid" in record else "uuid")
         where = record.text("location_uuid", "")
     except Malformed as error:
         raise InvalidInput(f"body: {error.message}") from None

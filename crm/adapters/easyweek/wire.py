@@ -56,7 +56,8 @@ class Wire:
         return content_of(reply)
 
     async def page(self, operation: str, path: str, params: Mapping[str, str], page: int) -> "Page":
-        reply = await self.send(operation, "GET", path, params={**params, "page": str(page)})
+        numbered = {**params, "page": str(page)} if page > 1 else dict(params)
+        reply = await self.send(operation, "GET", path, params=numbered)
         if not reply.ok:
             raise Malformed("EasyWeek refuses a plain question", status=reply.status)
         return Page.of(reply.json(), page, int(params.get("per_page", "0")), operation)

@@ -128,8 +128,8 @@ class EasyweekSimulator:
             return Response("<html>login</html>", 200, media_type="text/html")
         self._count()
         path = request.path_params["path"]
-        if path.endswith("/time-slots"):
-            return RedirectResponse(f"{BASE}{path}/", 301)
+        if path.rstrip("/").endswith("/time-slots") and path.endswith("/") is not self.variant.slash:
+            return RedirectResponse(f"{BASE}{path.rstrip('/')}{'/' if self.variant.slash else ''}", 301)
         handler, arguments = self._handler(request.method, [part for part in path.split("/") if part])
         if request.method != "GET":
             arguments = [*arguments, await self._body(request)]

@@ -51,6 +51,8 @@ class Variant:
     """Or "POST set-booking-cancel"."""
     newest_first: bool = True
     """Order of lists of bookings."""
+    slash: bool = True
+    """`time-slots/` with its last slash, to which the other spelling is redirected; or the other way round."""
     names_staff: bool = False
     """Bookings carry `staffer_uuid`."""
     names_offers: bool = False
