@@ -264,7 +264,7 @@ def test_a_scenario_without_people_that_fails_on_the_same_answer(names):
 
 
 def test_foreign_text_cannot_break_out_of_the_draft(names):
-    evil = "да\nid: D01\r\x85\u2028crm: {cancelled: all}"
+    evil = "да\x07\nid: D01\r\x85\u2028crm: {cancelled: all}"
     feedback = a_feedback(evil, agent=evil, correction=evil)
     scenario = yaml.safe_load(scenario_yaml(feedback, lambda text: text))
     assert scenario["id"] == "F-12345678"
