@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.model import Conversation, EndCall, Handoff, Say, Turn
+from agent.pending import FinishedWrite
 from agent.salon import Salon
-from agent.tools import FinishedWrite, Toolbox
+from agent.tools import Toolbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from agent.model import (
     Turn,
 )
 from agent.ownership import Owned
+from agent.pending import FinishedWrite, PendingWrites
 from agent.salon import Salon, SalonDirectory
-from agent.tools import CommitNeeded, FinishedWrite, PendingWrites, Toolbox
+from agent.tools import CommitNeeded, Toolbox
 from core.clock import Clock
 from core.errors import AppError
 from crm.model import Outcome, Task, TaskKind, Written

@@ -78,7 +78,10 @@ _ANOTHER = re.compile(
 _BOOKED_NOT_YOU = re.compile(r"\b(?:записан[аы]?|приход\w+|прид[её]т|is coming|are booked|is booked)\b", re.I)
 _YOU = re.compile(r"\b(?:вы|вас|вам|ваш\w*|you|your)\b", re.I)
 _MISSED = re.compile(
-    r"\bнеяв\w+|\bне приш(?:ли|ла|ел)|\bno-?shows?\b|\bmissed visits?\b|\bв карточке\b|\bзаметк\w+|\bпримечани\w+", re.I
+    r"\bнеяв\w+|\bне приш(?:ли|ла|ел)|\bno-?shows?\b|\bmissed visits?\b|\bв карточке\b|\bзаметк\w+|\bпримечани\w+|"
+    r"\bмастер\w* (?:\w+ )?(?:пометил|записал|отметил|написал|оставил)\w*|\bпометк\w+|"
+    r"\bin your (?:card|notes|profile)\b",
+    re.I,
 )
 _DID = re.compile(
     r"\b(?:добавил|удалил|заменил|отметил|изменил|поменял|внес|вн[её]сл|списал|"

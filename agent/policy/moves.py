@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Any
 
 from agent.model import Channel, Expect, Turn, Utterance
+from agent.pending import FinishedWrite
 from agent.salon import Salon
 from agent.state import DialogueState, Question
-from agent.tools import FinishedWrite, Toolbox
+from agent.tools import Toolbox
 from agent.understanding import Intent, Understood
 from agent.wording.port import Wording
 from core.phone import Phone
