@@ -219,6 +219,20 @@ async def test_a_status_that_the_base_has_not_is_refused(salon: Arranged) -> Non
     assert refused == Refused(RefusalReason.NOT_SUPPORTED)
 
 
+async def test_a_visit_that_people_cancel_by_its_status_is_no_visit(salon: Arranged) -> None:
+    booking = await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12))
+    for word, status in (
+        ("Подтверждена", BookingStatus.CONFIRMED),
+        ("Неявка", BookingStatus.NO_SHOW),
+        ("Отменена", BookingStatus.CANCELLED),
+    ):
+        row_of(salon, booking.id)["Статус"] = word
+        read = await salon.crm.get(salon.scope, booking.id)
+        assert read is not None
+        assert read.status is status
+    assert await salon.plan_at("S01", "maria", salon.at(WEDNESDAY, 12))
+
+
 async def test_a_note_is_added_and_the_mark_stays(salon: Arranged) -> None:
     label = new_marker()
     booking = await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12), label)

@@ -91,6 +91,15 @@ def test_listed_values_of_a_status_are_used() -> None:
     assert profile.visit.status_value(BookingStatus.ARRIVED) == "Завершена"
 
 
+def test_a_status_without_listed_values_is_only_read() -> None:
+    visit = propose_profile(edmx(SALON)).visit
+    assert (visit.status, visit.status_read) == ("", "Статус")
+    item = SALON.sets["Document_ЗаписьКлиента"]
+    fields = {name: kind for name, kind in item.fields.items() if name != "Статус"} | {"СтатусОплаты": TEXT}
+    sets = {**SALON.sets, item.name: replace(item, fields=fields)}
+    assert propose_profile(edmx(Configuration(sets, SALON.roles))).visit.status_read == ""
+
+
 def test_parts_that_are_only_sets_of_their_own_are_seen() -> None:
     text = edmx(SALON)
     start = text.index('<Property Name="Услуги"')

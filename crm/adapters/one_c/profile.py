@@ -16,6 +16,22 @@ from crm.model import BookingStatus
 STATUSES = ("booked", "confirmed", "arrived", "no_show", "cancelled")
 
 
+MEANINGS = (
+    ("cancelled", ("отмен", "отказ")),
+    ("no_show", ("неяв", "не яв", "непри", "не при")),
+    ("confirmed", ("подтвержд",)),
+    ("arrived", ("пришел", "пришёл", "пришла", "завершен", "выполнен", "оказан", "закрыт")),
+    ("booked", ("запис", "запланир", "нов", "ожида", "открыт")),
+)
+"""What a status means by how its name begins."""
+
+
+def meaning_of(name: str) -> str:
+    """One of STATUSES; empty: the word tells nothing."""
+    text = name.strip().casefold()
+    return next((key for key, stems in MEANINGS if text.startswith(stems)), "")
+
+
 @dataclass(frozen=True, slots=True)
 class ListMap:
     """A catalogue of masters or services."""
@@ -68,6 +84,8 @@ class VisitMap:
     """A status field; empty: a cancelled visit is marked for deletion."""
     statuses: Mapping[str, str] = field(default_factory=dict)
     """booked, confirmed, arrived, no_show, cancelled to the value of `status`."""
+    status_read: str = ""
+    """A status that people set and we only read, by its words: «Отменена», «Неявка», «Подтверждена»."""
     post: bool = False
     """The document is posted after every write."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -180,7 +198,7 @@ def contradictions(profile: Profile, metadata: Metadata) -> list[str]:
     check(profile.services.set, profile.services.name)
     owner = check(
         visit.set, visit.start, visit.end, visit.minutes, visit.client, visit.staff, visit.service, visit.comment,
-        visit.marker, visit.total, visit.status, *visit.defaults,
+        visit.marker, visit.total, visit.status, visit.status_read, *visit.defaults,
     )  # fmt: skip
     check_part(owner, visit.part, visit.part_service, visit.part_price, visit.part_sum, visit.part_count)
     return wrong

@@ -10,7 +10,7 @@ from itertools import product
 
 from core.errors import InvalidInput
 from crm.adapters.one_c.metadata import EntitySet, Metadata, Rows, read_metadata
-from crm.adapters.one_c.profile import ClientMap, ListMap, Profile, VisitMap
+from crm.adapters.one_c.profile import ClientMap, ListMap, Profile, VisitMap, meaning_of
 
 CLIENTS = ("Клиенты", "Контрагенты", "Партнеры", "ФизическиеЛица")
 STAFF = ("Сотрудники", "Мастера", "Специалисты", "Исполнители")
@@ -30,13 +30,6 @@ MARKERS = ("меткаaiadmin", "внешнийидентификатор", "в�
 TOTALS = ("суммадокумента", "сумма", "стоимость")
 PARTS = ("услуги", "работы", "запасы", "товары", "процедуры")
 NUMBERS = ("Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Double", "Edm.Decimal")
-MEANINGS = (
-    ("cancelled", ("отмен",)),
-    ("no_show", ("неяв", "непри")),
-    ("confirmed", ("подтвержд",)),
-    ("arrived", ("пришел", "пришёл", "завершен", "выполнен", "оказан", "закрыт")),
-    ("booked", ("запис", "запланир", "нов", "ожида", "открыт")),
-)
 MOST = 4
 """Candidates of each kind that are tried together."""
 NO_CLIENTS = (
@@ -192,7 +185,14 @@ def _visit(known: Metadata, document: EntitySet, visit: VisitMap) -> VisitMap:
         total=_field(fields, TOTALS, NUMBERS),
         status=status,
         statuses=statuses,
+        status_read="" if status else _field(_about_the_visit(fields), ("статус", "состояние"), ("Edm.String",)),
     )
+
+
+def _about_the_visit(fields: Mapping[str, str]) -> dict[str, str]:
+    """Without the states of payment, delivery and the like."""
+    others = ("оплат", "достав", "отгруз", "печат", "обмен", "эдо")
+    return {name: kind for name, kind in fields.items() if not any(stem in name.casefold() for stem in others)}
 
 
 def _score(visit: VisitMap) -> int:
@@ -240,7 +240,7 @@ def _status(known: Metadata, document: EntitySet) -> tuple[str, dict[str, str]]:
             continue
         statuses: dict[str, str] = {}
         for member in members:
-            meaning = next((key for key, stems in MEANINGS if member.casefold().startswith(stems)), None)
+            meaning = meaning_of(member)
             if meaning:
                 statuses.setdefault(meaning, member)
         if {"booked", "cancelled"} <= set(statuses):

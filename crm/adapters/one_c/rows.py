@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from core.money import Money
 from core.phone import Phone
 from crm.adapters.one_c import odata
-from crm.adapters.one_c.profile import ClientMap, Profile, VisitMap
+from crm.adapters.one_c.profile import ClientMap, Profile, VisitMap, meaning_of
 from crm.catalogue import Catalogue
 from crm.model import (
     Booking,
@@ -197,7 +197,8 @@ def _status(row: Record, visit: VisitMap) -> BookingStatus:
         return BookingStatus.CANCELLED
     value = row.text(visit.status, "").casefold() if visit.status else ""
     known = {given.casefold(): key for key, given in reversed(list(visit.statuses.items()))}
-    return BookingStatus(known[value]) if value in known else BookingStatus.BOOKED
+    meaning = known.get(value) or (meaning_of(row.text(visit.status_read, "")) if visit.status_read else "")
+    return BookingStatus(meaning) if meaning else BookingStatus.BOOKED
 
 
 # --- what is written
