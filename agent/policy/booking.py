@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent.model import Expect
 from agent.policy import hints
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
-from agent.policy.people import identify, name_and_phone, visitor
+from agent.policy.people import identify, name_and_phone, visitor, writes_to
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.request import leave_request, request_only
 from agent.policy.services import is_child_visit
@@ -128,7 +128,7 @@ def write(view: View) -> Move | None:
         status=BookingStatus.WAITING_PREPAY if waits else BookingStatus.BOOKED,
     )
     kind = MessageKind.PREPAY_LINK if prepay is not None else MessageKind.CONFIRMATION
-    note = Message(kind, caller.phone, view.say.confirmation(plan, prepay), channel=view.channel)
+    note = Message(kind, writes_to(view), view.say.confirmation(plan, prepay), channel=view.channel)
     unknown = Task(TaskKind.CALLBACK, view.say.task_unknown(plan, caller.name), due=None, phone=caller.phone)
     notes = () if able.notifies_clients and prepay is None else (note,)
     papers = Paperwork(Outcome.BOOKED, notes, (), (unknown,))

@@ -8,6 +8,7 @@ from agent.policy import search as find
 from agent.policy.booking import says_yes
 from agent.policy.late import late
 from agent.policy.moves import Ask, Move, Note, Rule, Tell, Use, View, first_move
+from agent.policy.people import writes_to
 from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import narrow
 from agent.policy.shift import shifted
@@ -158,7 +159,7 @@ def write_move(view: View) -> Move | None:
         return None
     outcome = Outcome.RESCHEDULED if state.goal is Goal.RESCHEDULE else Outcome.CHANGED
     note = Message(
-        MessageKind.CONFIRMATION, state.caller.phone, view.say.confirmation(plan, None), channel=view.channel
+        MessageKind.CONFIRMATION, writes_to(view), view.say.confirmation(plan, None), channel=view.channel
     )
     unknown = Task(
         TaskKind.CALLBACK, view.say.task_unknown(plan, state.caller.name), None, state.caller.phone, booking.id
@@ -225,7 +226,7 @@ def cancel(view: View) -> Move | None:
 def _write_cancel(view: View, booking: Booking) -> Move:
     state = view.state
     text = view.say.cancel_message(booking)
-    note = Message(MessageKind.CONFIRMATION, state.caller.phone, text, channel=view.channel)
+    note = Message(MessageKind.CONFIRMATION, writes_to(view), text, channel=view.channel)
     unknown = Task(TaskKind.CALLBACK, view.say.task_cancel_unknown(booking), None, state.caller.phone, booking.id)
     rest = other_parts(state, booking)
     notes = () if view.salon.capabilities.notifies_clients or rest else (note,)

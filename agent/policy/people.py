@@ -36,6 +36,12 @@ def look_up(phone: Phone) -> Use:
     return Use("clients_by_phone", lambda tools: tools.clients_by_phone(phone), absorb)
 
 
+def writes_to(view: View) -> Phone | None:
+    """Where a confirmation goes: a number that was said goes there only after it was read back and agreed."""
+    caller = view.state.caller
+    return caller.phone if caller.phone_confirmed else view.caller
+
+
 def known(caller: Caller, client: Client) -> Caller:
     return replace(
         caller,
