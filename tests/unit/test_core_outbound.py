@@ -107,3 +107,13 @@ def test_the_breaker_opens_probes_once_and_closes() -> None:
     breaker.succeeded()
     assert breaker.allows(13.0)
     assert breaker.allows(13.0)
+
+
+async def test_a_cookie_of_one_company_is_never_kept_for_another() -> None:
+    async with guarded_client(EgressGuard()) as http:
+        for host in ("crm.example.ru", "localhost", "127.0.0.1"):
+            request = httpx.Request("GET", f"https://{host}/base")
+            answer = httpx.Response(200, headers={"set-cookie": "ibsession=secret; path=/"}, request=request)
+            http.cookies.extract_cookies(answer)
+            assert "cookie" not in http.build_request("GET", f"https://{host}/base").headers
+        assert not list(http.cookies.jar)
