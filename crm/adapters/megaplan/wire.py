@@ -14,8 +14,8 @@ from crm.vendor.parsing import Record, records
 
 PAGE = 100
 MOST_PAGES = 400
-WHOLE = 10_000
-"""One page for lists that cannot be paged."""
+WHOLE = 1_000
+"""One page for lists that cannot be paged; more would not fit into an answer."""
 LIMITS = (Limit(5, 1.0),)
 """The vendor publishes no figure; client authors keep to five a second. The rest is said by 429."""
 RENEW_RU = (
