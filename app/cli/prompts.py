@@ -225,8 +225,10 @@ def stats(
         chosen = None if everything else (split_id or last)
         found = await desk.prompts.statistics(desk.company.scope, chosen)
         desk.console.print(tallies_table(found))
-        if found.split is not None:
+        if found.comparisons:
             desk.console.print(comparison_table(found))
+        elif found.split is not None:
+            desk.console.print("у одной из версий ещё нет законченных разговоров: слишком мало, чтобы судить")
         else:
             desk.console.print("версии разных недель слышали разные люди: сравнивает только доля (prompts split)")
 
