@@ -241,6 +241,7 @@ async def _quiet(world: World) -> None:
     await world.salon.sim.faults.settled()
     for desk in world.desks:
         await desk.close()
+    await asyncio.sleep(2.1)  # the longest pause that a 429 of the bad day may have asked for
     world.desks = [world.desk()]
     clock = world.clock
     assert isinstance(clock, RunningClock)
