@@ -158,9 +158,7 @@ def write_move(view: View) -> Move | None:
     if not state.agreed or booking is None or plan is None or state.goal not in (Goal.RESCHEDULE, Goal.CHANGE):
         return None
     outcome = Outcome.RESCHEDULED if state.goal is Goal.RESCHEDULE else Outcome.CHANGED
-    note = Message(
-        MessageKind.CONFIRMATION, writes_to(view), view.say.confirmation(plan, None), channel=view.channel
-    )
+    note = Message(MessageKind.CONFIRMATION, writes_to(view), view.say.confirmation(plan, None), channel=view.channel)
     unknown = Task(
         TaskKind.CALLBACK, view.say.task_unknown(plan, state.caller.name), None, state.caller.phone, booking.id
     )
