@@ -12,7 +12,7 @@ from media_models.training.phrases import inflected
 from media_models.training.texts import MOST_WORDS, TextMixture, is_test_text
 from media_models.training.vocabulary import label
 
-LINES = (
+LINES: tuple[tuple[str, dict[str, list[str]]], ...] = (
     ("хочу записаться на маникюр завтра к ольге", {"service": ["маникюр", "маникюр"], "date": ["завтра", "tomorrow"]}),
     ("а можно в четверг часика в три на стрижку", {"date": ["в четверг", "thursday"]}),
     ("соседка меня к вам отправила говорит руки золотые", {}),
