@@ -36,7 +36,7 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         open_runtime(settings, "jobs") as runtime,
         open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as side,
     ):
-        sync = CrmSync(side.connections, side.factory.build, side.copies, announce_changes(runtime.redis))
+        sync = CrmSync(side.connections, side.router.of, side.copies, announce_changes(runtime.redis))
         worker = job_worker(runtime, {CRM_JOB: changes_job(sync)})
         working = asyncio.create_task(worker.run(), name="job worker")
         others = [

@@ -11,10 +11,11 @@ import structlog
 from core.errors import AppError
 from core.tenancy import CompanyScope
 from crm.model import Booking
-from crm.vendor.adapter import ChangeHint, VendorCrm
+from crm.ports import Crm
+from crm.vendor.adapter import ChangeHint
 from crm.vendor.copies import CAPABILITIES, SERVICES, STAFF, Copies
 from crm.vendor.http import AccessDenied
-from crm.vendor.repository import Connections, StoredConnection
+from crm.vendor.repository import Connections
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +29,12 @@ class CrmSync:
     def __init__(
         self,
         connections: Connections,
-        build: Callable[[CompanyScope, StoredConnection], VendorCrm],
+        adapter_of: Callable[[CompanyScope], Awaitable[Crm]],
         copies: Copies,
         on_change: OnChange,
     ) -> None:
         self._connections = connections
-        self._build = build
+        self._adapter_of = adapter_of
         self._copies = copies
         self._on_change = on_change
 
@@ -56,7 +57,7 @@ class CrmSync:
         if stored is None:
             return 0
         try:
-            crm = self._build(scope, stored)
+            crm = await self._adapter_of(scope)  # kept between looks: some vendors count sessions
             await self._refresh(scope, crm)
             count = await self._changes(scope, crm, stored.cursor)
         except AccessDenied as denied:
@@ -69,12 +70,12 @@ class CrmSync:
             await self._connections.set_state(scope, capabilities=None)
         return count
 
-    async def _refresh(self, scope: CompanyScope, crm: VendorCrm) -> None:
+    async def _refresh(self, scope: CompanyScope, crm: Crm) -> None:
         await self._copies.through(scope, "capabilities", CAPABILITIES, lambda: crm.capabilities(scope))
         await self._copies.through(scope, "services", SERVICES, lambda: crm.services(scope))
         await self._copies.through(scope, "staff", STAFF, lambda: crm.staff(scope))
 
-    async def _changes(self, scope: CompanyScope, crm: VendorCrm, cursor: str) -> int:
+    async def _changes(self, scope: CompanyScope, crm: Crm, cursor: str) -> int:
         if not (await crm.capabilities(scope)).changes:
             return 0
         count = 0

@@ -132,7 +132,7 @@ async def test_a_key_taken_away_is_shown_with_its_remedy_and_mended(connected: S
     assert stored is not None
     assert "ключ" in stored.remedy.casefold()
     connected.sim._revoked = False
-    sync = CrmSync(connected.side.connections, connected.side.factory.build, connected.side.copies, _nobody)
+    sync = CrmSync(connected.side.connections, connected.side.router.of, connected.side.copies, _nobody)
     await sync.poll(scope)
     stored = await connected.side.connections.get(scope)
     assert stored is not None
@@ -152,7 +152,7 @@ async def test_a_webhook_becomes_a_job_and_the_change_is_read_again(
     async def note(scope: CompanyScope, bookings: Sequence[Booking]) -> None:
         seen.extend(booking.id for booking in bookings)
 
-    sync = CrmSync(connected.side.connections, connected.side.factory.build, connected.side.copies, note)
+    sync = CrmSync(connected.side.connections, connected.side.router.of, connected.side.copies, note)
     await sync.poll(connected.company)
     connected.clock.advance(300)
     made = connected.sim.book_elsewhere("maria", "S01", fixture_time())
