@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from core.errors import Forbidden, InvalidInput
+from core.errors import Forbidden, InvalidInput, NotFound
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.yclients_family import probing, writing
@@ -42,6 +42,7 @@ from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.chain import chained
 from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, after_writing, before_writing
 from crm.vendor.markers import labelled
+from crm.vendor.own_facts import with_own_facts
 from crm.vendor.parsing import Record, records, same_phone
 
 PAGE = 200
@@ -75,7 +76,12 @@ class YclientsCrm:
         return probing.CAPABILITIES
 
     async def services(self, scope: CompanyScope) -> Sequence[Service]:
-        return tuple((await self._lists.lists()).services.values())
+        services = (await self._lists.lists()).services
+        try:
+            own = await self._tools.catalogue.catalogue(scope)
+        except NotFound:
+            return tuple(services.values())  # no price list of our own was loaded: the branch's is all there is
+        return tuple(with_own_facts(services, own).values())
 
     async def staff(self, scope: CompanyScope) -> Sequence[Staff]:
         return tuple((await self._lists.lists()).staff.values())
