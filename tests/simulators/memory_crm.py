@@ -385,7 +385,7 @@ def memory_salon(data: dict[str, Any], clock: Clock) -> MemorySalon:
     profile = SalonProfile(
         salon["name"], "Europe/Moscow", salon["address"], salon["metro"], salon["parking"], opens, closes,
         tuple(salon["pay"]), tuple(salon["languages"]), admin_from, admin_until, Phone.parse(admin["transfer_to"]),
-        salon.get("email", ""), SalonRules(**{**rules, "prepay_sum": Money.roubles(rules["prepay_sum"])}),
+        salon.get("email", ""), rules=SalonRules(**{**rules, "prepay_sum": Money.roubles(rules["prepay_sum"])}),
     )  # fmt: skip
     services = _services(data["services"], rules)
     staff = [Staff(StaffId(k), v["name"], v["role"], v.get("child_from")) for k, v in data["staff"].items()]

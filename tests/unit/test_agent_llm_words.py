@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from agent.claims import Claim
 from agent.llm.asked import asked_by
-from agent.llm.fold import alike
 from agent.llm.faults import Fault
+from agent.llm.fold import alike
 from agent.llm.guard import Known, fault_in, minutes_in, roubles_in
 from agent.llm.sentences import Sentences
 from agent.model import Expect
