@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.language.text import clean
 from agent.llm.contest import Line
 from agent.llm.faults import Fault
 from agent.llm.model import MAX_RESULT_CHARS
@@ -115,6 +116,8 @@ def _merged(lines: Sequence[Utterance]) -> list[tuple[Speaker, str]]:
     """Neighbouring lines of one side as one: providers want turns to alternate."""
     merged: list[tuple[Speaker, str]] = []
     for line in lines:
+        if not clean(line.text).strip():
+            continue  # a message of blanks: providers refuse an empty part
         side = Speaker.CALLER if line.speaker is Speaker.CALLER else Speaker.AGENT
         if merged and merged[-1][0] is side:
             merged[-1] = (side, f"{merged[-1][1]} {line.text}")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from agent.brain import BrainEvent, TurnContext
 from agent.claims import Claim
+from agent.language.text import clean
 from agent.llm.asked import asked_by
 from agent.llm.contest import Contest, Line, NoAnswer, Text, Whole
 from agent.llm.draft import Draft, adopt, work_out
@@ -105,7 +106,7 @@ class Talk:
             state = replace(state, greeted=True)
         draft = await work_out(self.turn, view, state, self.tools)
         kit = Toolkit(self.turn, view, self.tools, self.numbers, state, draft)
-        if not self.lines or self._locked(view, draft):
+        if not self.lines or not self._words or self._locked(view, draft):
             async for event in adopt(draft, self.turn, view):
                 yield event
             return
@@ -115,6 +116,11 @@ class Talk:
             async for event in events:
                 yield event
         self._report()
+
+    @property
+    def _words(self) -> str:
+        """What the model is shown of the turn: as much as the rules read, without invisible characters."""
+        return clean(self.context.turn.text).strip()
 
     def _locked(self, view: View, draft: Draft) -> bool:
         if view.hears(*LOCKED) or isinstance(draft.end, HandOver | Finish):
@@ -172,9 +178,9 @@ class Talk:
 
     def _exchange(self, kit: Toolkit) -> Exchange:
         seen = Seen(kit.view, kit.state, kit.draft, self.numbers, self.secret, self.examples)
-        words = self.context.turn.text
+        words = self._words
         language = "en" if kit.state.language == "en" else "ru"
-        history = trimmed(self.context.conversation.history, words)
+        history = trimmed(self.context.conversation.history, self.context.turn.text)
         return Exchange(instructions(seen, self.settings), history, words, language)
 
     async def _listen(self, kit: Toolkit, exchange: Exchange) -> AsyncIterator[Say]:
