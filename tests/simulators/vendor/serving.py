@@ -13,7 +13,8 @@ from tests.simulators.vendor.faults import App
 @contextlib.asynccontextmanager
 async def served(app: App, port: int = 0) -> AsyncIterator[str]:
     """Yields the base URL: http://127.0.0.1:PORT."""
-    listener = socket.socket()
+    # with the protocol named, asyncio sets TCP_NODELAY on what it accepts: 44 ms a request otherwise
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(
