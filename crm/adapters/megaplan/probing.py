@@ -1,12 +1,12 @@
 """What the employee under whom we work may, asked one by one and without writing anything."""
 
-from core.errors import AppError
 from crm.adapters.megaplan import records
 from crm.adapters.megaplan.clients import LIST_FIELDS
 from crm.adapters.megaplan.wire import PAGE, Wire, link
 from crm.model import Capabilities
-from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied, Malformed
+from crm.vendor.adapter import Connection, Probe
+from crm.vendor.http import Malformed
+from crm.vendor.probing import answered
 
 _REMEDY_RU = "Проверьте адрес аккаунта и права сотрудника, под которым мы работаем, затем повторите."
 
@@ -43,12 +43,5 @@ async def probe(wire: Wire, connection: Connection, capabilities: Capabilities) 
         return ""
 
     questions = (("auth", auth), ("services", services), ("staff", staff), ("clients", clients), ("book", book))
-    items = []
-    for name, question in questions:
-        try:
-            items.append(ProbeItem(name, ProbeState.WORKS, await question()))
-        except AccessDenied as denied:
-            items.append(ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy))
-        except AppError as error:
-            items.append(ProbeItem(name, ProbeState.FAILED, error.message, _REMEDY_RU))
+    items = [await answered(name, question, _REMEDY_RU) for name, question in questions]
     return Probe(tuple(items), capabilities)

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from core.errors import AppError
 from crm.adapters.planfix import records as r
 from crm.adapters.planfix.wire import Declined, Wire
 from crm.model import Capabilities
-from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
+from crm.vendor.adapter import Connection, Probe
 from crm.vendor.http import AccessDenied
+from crm.vendor.probing import answered
 
 _REMEDY_RU = "Проверьте адрес аккаунта, номер шаблона и права токена, затем повторите."
 
@@ -52,12 +52,5 @@ async def probe(
 
     questions = (("auth", auth), ("services", services), ("staff", staff), ("fields", fields), ("clients", clients),
                  ("book", book))  # fmt: skip
-    items = []
-    for name, question in questions:
-        try:
-            items.append(ProbeItem(name, ProbeState.WORKS, await question()))
-        except AccessDenied as denied:
-            items.append(ProbeItem(name, ProbeState.DENIED, denied.message, denied.remedy))
-        except AppError as error:
-            items.append(ProbeItem(name, ProbeState.FAILED, error.message, _REMEDY_RU))
+    items = [await answered(name, question, _REMEDY_RU) for name, question in questions]
     return Probe(tuple(items), capabilities)
