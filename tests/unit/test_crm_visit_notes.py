@@ -49,5 +49,5 @@ def test_any_service_id_comes_back(services: list[str], marker: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
-def test_any_text_is_readable(text: str) -> None:
-    read(text)
+def test_any_text_is_readable_and_hides_no_label_after_it(text: str) -> None:
+    assert read(f"{text}\nai:k3m9q2x7ab").marker == "k3m9q2x7ab"
