@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="training processes of one thread each (CPU)")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--tokenizer", type=Path, default=SHIPPED / "tokenizer.json")
+    parser.add_argument(
+        "--grow", type=int, nargs=2, metavar=("ENCODER", "DECODER"), help="first give the checkpoint so many layers"
+    )
     parser.add_argument("--out", type=Path, help="folder of the converted model; default: WORK/model")
     parser.add_argument("--only", choices=("corpus", "train", "convert", "evaluate"), help="one step alone")
     options = parser.parse_args()
@@ -114,6 +117,10 @@ def _train(options: argparse.Namespace, corpus: Path, checkpoint: Path) -> None:
     continued = checkpoint.exists() or start.exists()
     if start.exists() and not checkpoint.exists():
         shutil.copy(start, checkpoint)
+    if options.grow and checkpoint.exists():
+        from media_models.training.grow import grow_checkpoint
+
+        grow_checkpoint(checkpoint, *options.grow)
     while len(list(corpus.glob("*.json"))) < 3:
         print("waiting for the first items of the corpus …", flush=True)
         time.sleep(10)
