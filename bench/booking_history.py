@@ -40,6 +40,7 @@ from core.database import Database, migrate
 from core.errors import AppError
 from core.ids import ConversationId
 from core.outbox import Outbox
+from core.outside_http import Timings
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm import intents_repository
@@ -48,7 +49,6 @@ from crm.company_file import load_company
 from crm.model import ClientId, Plan, ServiceId, SlotQuery, StaffId, VisitDraft, VisitPart, Written
 from crm.ports import Crm
 from crm.salon_book import DatabaseSalonBook
-from crm.vendor.http import Timings
 from tests.contract.arrangements import Arranged, arrange, arranged_vendors
 from tests.simulators.vendor.faults import Mode
 

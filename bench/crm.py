@@ -21,11 +21,11 @@ from typing import Any
 
 import structlog
 
+from core.outside_http import Timings
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from core.tenancy import CompanyScope
 from crm.model import VisitDraft
-from crm.vendor.http import Timings
 from tests.contract.arrangements import Arranged, arrange, arranged_vendors, new_marker
 from tests.simulators.vendor.faults import App, Receive, Send
 

@@ -1,8 +1,9 @@
 """YCLIENTS: https://developers.yclients.com/ru/"""
 
+from core.forms import SettingField
 from crm.adapters.yclients_family.adapter import YclientsCrm
 from crm.adapters.yclients_family.wire import Profile
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 PROFILE = Profile(
     name="yclients",

@@ -13,27 +13,14 @@ import httpx
 from core.clock import Clock
 from core.egress import EgressGuard
 from core.errors import ConfigurationError
+from core.forms import SettingField, check_form
+from core.outside_http import Observe, Timings
 from core.rate_limits import RateLimiter
 from core.tenancy import CompanyScope
 from crm.catalogue import Catalogue
 from crm.model import BookingId, Capabilities, ClientId
 from crm.ports import Crm
-from crm.vendor.http import Observe, Timings
 from crm.vendor.storage import LinkStore, TokenStore
-
-
-@dataclass(frozen=True, slots=True)
-class SettingField:
-    """One thing that a salon must give to connect its CRM."""
-
-    name: str
-    title_ru: str
-    title_en: str
-    secret: bool = False
-    required: bool = True
-    default: str = ""
-    help_ru: str = ""
-    """Where in the CRM it is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +181,4 @@ class Vendor:
 
 def check_settings(vendor: Vendor, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
     """Raises ConfigurationError that names each missing or unknown field."""
-    wrong = []
-    for item in vendor.fields:
-        given = secrets.get(item.name) if item.secret else settings.get(item.name)
-        if item.required and not given and not item.default:
-            wrong.append(f"{item.name}: {item.title_ru} ({item.help_ru or 'нужно'})")
-    known = {item.name for item in vendor.fields} | {"map"}
-    wrong += [f"{name}: у {vendor.title} такой настройки нет" for name in (*settings, *secrets) if name not in known]
-    if wrong:
-        raise ConfigurationError("; ".join(wrong))
+    check_form(vendor.title, vendor.fields, settings, secrets, also=frozenset({"map"}))

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.clock import Clock
 from core.errors import AppError
+from core.outside_http import AccessDenied
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.model import (
@@ -33,7 +34,6 @@ from crm.model import (
 )
 from crm.short_ids import new_marker
 from crm.vendor.adapter import ProbeState, VendorCrm
-from crm.vendor.http import AccessDenied
 
 TEST_NAME = "Проверка AI-Admin"
 TEST_PHONE = Phone("+79000000000")

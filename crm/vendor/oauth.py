@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.clock import Clock
-from crm.vendor.http import AccessDenied
+from core.outside_http import AccessDenied
 from crm.vendor.storage import TokenStore
 
 EARLY = timedelta(seconds=60)

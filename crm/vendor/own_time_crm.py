@@ -15,6 +15,7 @@ import structlog
 
 from core.clock import Clock
 from core.errors import AppError, InvalidInput
+from core.outside_http import OutcomeUnknown, after_writing, before_writing
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.catalogue import Accepted, Catalogue, best_match
@@ -42,7 +43,6 @@ from crm.model import (
 )
 from crm.vendor import own_time
 from crm.vendor.adapter import CatalogueSource, ChangeHint, Probe
-from crm.vendor.http import OutcomeUnknown, after_writing, before_writing
 
 log = structlog.get_logger(__name__)
 

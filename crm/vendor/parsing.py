@@ -7,8 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import Malformed
 from core.phone import Phone
-from crm.vendor.http import Malformed
 
 
 class Record:

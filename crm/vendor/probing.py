@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from core.errors import AppError
+from core.outside_http import AccessDenied
 from crm.vendor.adapter import ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied
 
 LATER_RU = "Повторите проверку позже."
 

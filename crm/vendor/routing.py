@@ -14,6 +14,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from core.errors import AppError
+from core.outside_http import AccessDenied
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.model import (
@@ -35,7 +36,6 @@ from crm.model import (
 )
 from crm.ports import Crm
 from crm.vendor.copies import CAPABILITIES, SERVICES, STAFF, Copies
-from crm.vendor.http import AccessDenied
 from crm.vendor.repository import Connections, StoredConnection
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from core.errors import AppError
+from core.outside_http import AccessDenied
 from core.tenancy import CompanyScope
 from crm.model import Booking
 from crm.ports import Crm
 from crm.vendor.adapter import ChangeHint
 from crm.vendor.copies import CAPABILITIES, SERVICES, STAFF, Copies
-from crm.vendor.http import AccessDenied
 from crm.vendor.repository import Connections
 
 log = structlog.get_logger(__name__)

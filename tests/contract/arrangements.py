@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from core.clock import FrozenClock
 from core.egress import EgressGuard, guarded_client
 from core.ids import CompanyId
+from core.outside_http import Timings
 from core.phone import Phone
 from core.rate_limits import Limit, RateLimiter
 from core.tenancy import CompanyScope
@@ -21,7 +22,6 @@ from crm.catalogue import Catalogue
 from crm.company_yaml import CompanyFile
 from crm.model import Booking, Client, Plan, ServiceId, SlotQuery, StaffId, VisitDraft, VisitPart, Written
 from crm.vendor.adapter import AdapterTools, Connection, Vendor, VendorCrm
-from crm.vendor.http import Timings
 from crm.vendor.registry import NAMES, vendor
 from crm.vendor.storage import MemoryLinks, MemoryTokens
 from tests import simulators

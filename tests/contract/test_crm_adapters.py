@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import pytest
 
 from core.errors import AppError, InvalidInput, Unavailable
+from core.outside_http import AccessDenied, Timings
 from core.phone import Phone
 from crm.model import (
     ACTIVE_STATUSES,
@@ -29,7 +30,6 @@ from crm.model import (
     Written,
 )
 from crm.vendor.adapter import ProbeState
-from crm.vendor.http import AccessDenied, Timings
 from tests.contract.arrangements import Arranged, arrange, arranged_vendors, new_marker
 from tests.simulators.vendor.crm import Held
 from tests.simulators.vendor.faults import Mode

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.errors import AppError, ConfigurationError, InvalidInput, Unavailable
+from core.outside_http import AccessDenied, Timings
 from core.phone import Phone
 from core.rate_limits import RateLimited, RateLimiter
 from crm.model import (
@@ -26,7 +27,6 @@ from crm.model import (
 )
 from crm.vendor.adapter import Connection, ProbeState, VendorCrm
 from crm.vendor.check import LiveCheck, Verdict
-from crm.vendor.http import AccessDenied, Timings
 from crm.vendor.storage import MemoryLinks, MemoryTokens
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.bitrix24.state import CATEGORY

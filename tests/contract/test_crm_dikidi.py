@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from core.errors import ConfigurationError, InvalidInput, Unavailable
+from core.outside_http import Timings
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.adapters.dikidi.adapter import DikidiCrm
@@ -25,7 +26,6 @@ from crm.model import (
 )
 from crm.vendor.adapter import Imported, ProbeState
 from crm.vendor.check import LiveCheck, Verdict
-from crm.vendor.http import Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.dikidi.server import Broken, DikidiSimulator, Variant
 from tests.simulators.vendor.faults import Mode

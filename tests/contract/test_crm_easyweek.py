@@ -8,12 +8,12 @@ from datetime import date, timedelta
 import pytest
 
 from core.errors import AppError, Unavailable
+from core.outside_http import OutcomeUnknown, Timings
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.catalogue import Catalogue
 from crm.model import BookingStatus, ClientId, RefusalReason, Refused, ServiceId, SlotQuery, StaffId, VisitPart, Written
 from crm.vendor.adapter import ProbeState
-from crm.vendor.http import OutcomeUnknown, Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.easyweek.server import EVENTS, EasyweekSimulator
 from tests.simulators.easyweek.state import Envelope, Intervals, Variant

@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from core.errors import AppError, Forbidden
+from core.outside_http import AccessDenied
 from core.phone import Phone
 from crm.model import BookingStatus, ServiceId, SlotQuery, StaffId, VisitPart, Written
 from crm.vendor.adapter import VendorCrm
-from crm.vendor.http import AccessDenied
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.megaplan.server import MegaplanSimulator
 

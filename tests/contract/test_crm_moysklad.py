@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from core.errors import ConfigurationError, Forbidden, InvalidInput, Unavailable
+from core.outside_http import AccessDenied, Timings
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.company_yaml import CompanyFile
 from crm.model import BookingId, BookingStatus, Written
 from crm.vendor.adapter import ProbeState, VendorCrm
-from crm.vendor.http import AccessDenied, Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.moysklad.server import MoyskladSimulator
 from tests.simulators.vendor.crm import fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import ConfigurationError, Unavailable
+from core.outside_http import AccessDenied, OutcomeUnknown, Timings
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.adapters.one_c.ledger import OneCLedger
@@ -16,7 +17,6 @@ from crm.adapters.one_c.proposing import propose_profile
 from crm.model import BookingStatus, RefusalReason, Refused, Written
 from crm.vendor.adapter import ProbeState, VendorCrm, check_settings
 from crm.vendor.check import LiveCheck, Verdict
-from crm.vendor.http import AccessDenied, OutcomeUnknown, Timings
 from crm.vendor.own_time_crm import EntryChange
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.one_c.configuration import FIRM, edmx

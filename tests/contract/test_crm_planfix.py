@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 
 from core.errors import Forbidden, Unavailable
+from core.outside_http import AccessDenied, Timings
 from core.phone import Phone
 from core.rate_limits import Limit, RateLimiter
 from crm.model import BookingStatus, ClientId, RefusalReason, Refused, Written
 from crm.vendor.adapter import ProbeState, VendorCrm
-from crm.vendor.http import AccessDenied, Timings
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.planfix.server import PlanfixSimulator
 from tests.simulators.vendor.crm import until

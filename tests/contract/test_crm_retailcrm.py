@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from core.errors import AppError, ConfigurationError, InvalidInput, Unavailable
+from core.outside_http import AccessDenied, OutcomeUnknown, Timings
 from core.phone import Phone
 from core.rate_limits import RateLimiter
 from crm.adapters.retailcrm.ledger import RetailLedger
 from crm.model import BookingId, BookingStatus, Client, RefusalReason, Refused, VisitDraft, Written
 from crm.vendor.adapter import ProbeState, VendorCrm
-from crm.vendor.http import AccessDenied, OutcomeUnknown, Timings
 from crm.vendor.own_time_crm import NewEntry
 from tests.contract.arrangements import Arranged, arrange, new_marker
 from tests.simulators.retailcrm.server import RetailSimulator

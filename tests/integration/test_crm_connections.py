@@ -19,6 +19,7 @@ from core.database import Database
 from core.egress import EgressGuard, guarded_client
 from core.errors import ConfigurationError, Unavailable
 from core.metrics import Metrics
+from core.outside_http import AccessDenied
 from core.phone import Phone
 from core.rate_limits import Limit, RateLimiter
 from core.secrets import CompanySecrets, SecretBox
@@ -26,7 +27,6 @@ from core.tenancy import CompanyScope
 from crm.journal.service import Journal
 from crm.model import Booking, ServiceId, SlotQuery, VisitDraft, VisitPart, Written
 from crm.vendor.copies import FRESH, GOOD_ENOUGH, Copies
-from crm.vendor.http import AccessDenied
 from crm.vendor.registry import vendor
 from crm.vendor.repository import Connections, StoredConnection, StoredLinks, StoredTokens
 from crm.vendor.routing import CrmRouter

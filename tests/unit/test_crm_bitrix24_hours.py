@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.outside_http import Malformed
 from crm.adapters.bitrix24.portal_hours import SlotSetting, schedule, slot_setting
 from crm.model import StaffId
 from crm.schedule import local_day, working_intervals, working_minutes
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 MOSCOW, WEDNESDAY = ZoneInfo("Europe/Moscow"), date(2026, 12, 9)

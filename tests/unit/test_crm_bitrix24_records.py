@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Forbidden, InvalidInput
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.adapters.bitrix24 import deal_fields, events, polling, records, windows
 from crm.adapters.bitrix24.clients import contact_ids, made_id, typed
@@ -19,7 +20,6 @@ from crm.adapters.bitrix24.records import Note, StaffOf, note_of
 from crm.adapters.bitrix24.replies import Answer
 from crm.catalogue import Catalogue
 from crm.model import BookingStatus, ServiceId
-from crm.vendor.http import Malformed
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 from crm.vendor.storage import MemoryLinks

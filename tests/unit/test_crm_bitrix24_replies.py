@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import AppError, ConfigurationError
+from core.outside_http import AccessDenied, Malformed, Reply
 from core.rate_limits import RateLimited
 from crm.adapters.bitrix24 import replies
 from crm.adapters.bitrix24.keys import WebhookKey
 from crm.adapters.bitrix24.replies import Answer, MethodAbsent, Refusal, answer_of
 from crm.adapters.bitrix24.wire import _batch_answers, _family, encoded, rows_of
-from crm.vendor.http import AccessDenied, Malformed, Reply
 from tests.simulators.bitrix24.wire import parsed_query
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)

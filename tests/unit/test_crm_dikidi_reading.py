@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidInput
 from core.money import Money
+from core.outside_http import Malformed
 from crm.adapters.dikidi.catalogue import Lists, members
 from crm.adapters.dikidi.exports import Export, read_export
 from crm.adapters.dikidi.free_time import days_of, starts_of
 from crm.adapters.dikidi.wire import data_of
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
-from crm.vendor.http import Malformed
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 MARIA, ANNA = StaffId("77"), StaffId("78")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import Forbidden, InvalidInput
 from core.money import Money
+from core.outside_http import Malformed, Reply
 from crm.adapters.easyweek import hooks
 from crm.adapters.easyweek.formats import (
     Interval,
@@ -26,7 +27,6 @@ from crm.adapters.easyweek.records import status_of
 from crm.adapters.easyweek.wire import Page, reason_of
 from crm.adapters.easyweek.writing import CANCEL, CANCEL_BY_SLUG, cancel_ways, one_uuid
 from crm.model import BookingStatus, RefusalReason
-from crm.vendor.http import Malformed, Reply
 from crm.vendor.parsing import Record
 
 MOSCOW = ZoneInfo("Europe/Moscow")

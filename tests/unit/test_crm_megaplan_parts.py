@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import Forbidden, InvalidInput
 from core.money import Money
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.adapters.megaplan import cursor, hooks, moments
 from crm.adapters.megaplan import records as r
@@ -18,7 +19,6 @@ from crm.adapters.megaplan.moments import MonthBase, Spelling
 from crm.adapters.megaplan.recent import BEHIND_S, Recent
 from crm.adapters.megaplan.wire import asked
 from crm.model import Booking, BookingId, BookingStatus, ClientId, Price, StaffId
-from crm.vendor.http import Malformed
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
 from core.money import Money
+from core.outside_http import Malformed, Reply
 from core.phone import Phone
 from crm.adapters.moysklad import orders as o
 from crm.adapters.moysklad.wire import condition, error_codes, later_s, wall
 from crm.catalogue import Catalogue
 from crm.model import BookingStatus, PlannedPart, Price, SalonProfile, Service, ServiceId, StaffId, StaffOffer
-from crm.vendor.http import Malformed, Reply
 from crm.vendor.markers import marker_of
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record

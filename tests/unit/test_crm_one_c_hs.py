@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.money import Money
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.adapters.one_c.hs import records as r
 from crm.adapters.one_c.hs.wire import HsRefusal
 from crm.model import BookingStatus
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 MOSCOW = ZoneInfo("Europe/Moscow")

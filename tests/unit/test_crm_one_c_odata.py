@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError, InvalidInput
+from core.outside_http import Malformed, Reply
 from core.phone import Phone
 from core.rate_limits import RateLimited
 from crm.adapters.one_c import odata, rows, seen
@@ -19,7 +20,6 @@ from crm.adapters.one_c.sessions import IDLE_S, LIFE_S, MOST, Sessions
 from crm.adapters.one_c.wire import _is_locked as is_locked
 from crm.adapters.one_c.wire import basic
 from crm.vendor.adapter import Connection
-from crm.vendor.http import Malformed, Reply
 from crm.vendor.parsing import Record
 from tests.simulators.one_c.filtering import compiled
 

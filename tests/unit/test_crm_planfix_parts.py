@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.errors import Forbidden, InvalidInput
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.adapters.planfix import hooks, moments
 from crm.adapters.planfix import records as r
 from crm.adapters.planfix.statuses import Statuses
 from crm.model import BookingStatus, StaffId
-from crm.vendor.http import Malformed
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 

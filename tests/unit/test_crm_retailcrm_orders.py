@@ -10,12 +10,12 @@ import pytest
 
 from core.errors import ConfigurationError
 from core.money import Money
+from core.outside_http import Malformed, Reply
 from core.phone import Phone
 from crm.adapters.retailcrm import orders as o
 from crm.adapters.retailcrm.wire import LATER_S, later_s, said
 from crm.catalogue import Catalogue
 from crm.model import BookingStatus, PlannedPart, Price, SalonProfile, Service, ServiceId, StaffId, StaffOffer
-from crm.vendor.http import Malformed, Reply
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 

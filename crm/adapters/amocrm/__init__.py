@@ -4,8 +4,9 @@ There is no calendar there: a booking is a lead in a pipeline of its own, with a
 free time are ours.
 """
 
+from core.forms import SettingField
 from crm.adapters.amocrm.ledger import build
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 VENDOR = Vendor(
     name="amocrm",

@@ -7,10 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import Kind, Malformed
 from core.phone import Phone
 from crm.adapters.amocrm.wire import Wire, first_id
 from crm.model import Booking, BookingId, BookingStatus, Client, ClientId, Price, ServiceId, StaffId
-from crm.vendor.http import Kind, Malformed
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from core.errors import AppError, Forbidden, InvalidInput
+from core.outside_http import AccessDenied, Kind, Malformed
 from core.phone import Phone
 from crm.adapters.amocrm import fields as f
 from crm.adapters.amocrm.wire import Refused4xx, Wire, first_id
@@ -22,7 +23,6 @@ from crm.model import (
     PlannedPart,
 )
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import AccessDenied, Kind, Malformed
 from crm.vendor.own_time import IdMap, minutes_of
 from crm.vendor.own_time_crm import EntryChange, NewEntry, OwnTimeCrm
 from crm.vendor.probing import answered

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from core.clock import Clock
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.oauth import TokenKeeper, Tokens
 from crm.vendor.parsing import Record
 

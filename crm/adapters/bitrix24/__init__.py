@@ -4,9 +4,10 @@ Its online booking (`booking.v1.*`) knows resources, hours and bookings, but no 
 the salon's own catalogue. A portal without that module keeps visits as deals with events in the masters' calendars.
 """
 
+from core.forms import SettingField
 from crm.adapters.bitrix24.adapter import build
 from crm.adapters.bitrix24.keys import OAUTH_URL
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 VENDOR = Vendor(
     name="bitrix24",

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from core.errors import AppError, ConfigurationError
+from core.outside_http import AccessDenied, before_writing
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.bitrix24 import probing
@@ -40,7 +41,6 @@ from crm.model import (
     WriteResult,
 )
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied, before_writing
 from crm.vendor.own_time_crm import OwnTimeCrm
 
 T = TypeVar("T")

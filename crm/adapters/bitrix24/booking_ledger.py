@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from core.errors import AppError, Unavailable
+from core.outside_http import AccessDenied, Kind, OutcomeUnknown, before_writing
 from core.phone import Phone
 from crm.adapters.bitrix24 import events, polling, probing, records, windows
 from crm.adapters.bitrix24.clients import Contacts, made_id
@@ -37,7 +38,6 @@ from crm.model import (
     RefusalReason,
 )
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import AccessDenied, Kind, OutcomeUnknown, before_writing
 from crm.vendor.own_time_crm import EntryChange, NewEntry
 from crm.vendor.parsing import Record
 

@@ -7,12 +7,12 @@ from typing import Any
 import structlog
 
 from core.errors import AppError
+from core.outside_http import Kind, Malformed
 from core.phone import Phone
 from crm.adapters.bitrix24 import records
 from crm.adapters.bitrix24.replies import Answer, Refusal
 from crm.adapters.bitrix24.wire import Command, Wire
 from crm.model import Client, ClientId
-from crm.vendor.http import Kind, Malformed
 from crm.vendor.parsing import Record, spellings
 
 log = structlog.get_logger(__name__)

@@ -12,12 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import Kind, Malformed
 from crm.adapters.bitrix24.deals import ORIGINATOR, meaning, roubles, stage
 from crm.adapters.bitrix24.records import CONFIRMED
 from crm.adapters.bitrix24.replies import Refusal
 from crm.adapters.bitrix24.wire import Wire
 from crm.model import Booking, BookingId, BookingStatus, ClientId, PlannedPart, Price, ServiceId, StaffId
-from crm.vendor.http import Kind, Malformed
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from core.errors import AppError, InvalidInput
+from core.outside_http import Kind, before_writing
 from core.phone import Phone
 from crm.adapters.bitrix24 import deal_fields, events
 from crm.adapters.bitrix24.clients import Contacts, made_id
@@ -33,7 +34,6 @@ from crm.model import (
     RefusalReason,
 )
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import Kind, before_writing
 from crm.vendor.own_time import IdMap
 from crm.vendor.own_time_crm import EntryChange, NewEntry
 

@@ -7,11 +7,11 @@ import structlog
 
 from core.errors import AppError, InvalidInput
 from core.money import Money
+from core.outside_http import Kind
 from crm.adapters.bitrix24.clients import made_id
 from crm.adapters.bitrix24.replies import Refusal
 from crm.adapters.bitrix24.wire import Wire, rows_of
 from crm.model import PlannedPart
-from crm.vendor.http import Kind
 from crm.vendor.parsing import Record
 
 log = structlog.get_logger(__name__)

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 
 from core.errors import AppError, Forbidden, InvalidInput
+from core.outside_http import AccessDenied, Kind
 from crm.adapters.bitrix24.replies import MethodAbsent, Refusal
 from crm.adapters.bitrix24.wire import Wire
 from crm.vendor.adapter import ChangeHint
-from crm.vendor.http import AccessDenied, Kind
 
 log = structlog.get_logger(__name__)
 

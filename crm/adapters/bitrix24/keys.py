@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
+from core.outside_http import AccessDenied, Malformed, Reply
 from crm.adapters.bitrix24 import replies
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Malformed, Reply
 from crm.vendor.oauth import TokenKeeper, Tokens
 from crm.vendor.parsing import Record
 

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.clock import Clock
+from core.outside_http import Malformed
 from core.tenancy import CompanyScope
 from crm.adapters.bitrix24.replies import Answer, Refusal
 from crm.adapters.bitrix24.wire import Command, Wire, rows_of
@@ -20,7 +21,6 @@ from crm.catalogue import Catalogue
 from crm.model import StaffId
 from crm.schedule import DAY_MIN, DayHours, Span, StaffSchedule
 from crm.vendor.adapter import CatalogueSource, Connection
-from crm.vendor.http import Malformed
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record
 

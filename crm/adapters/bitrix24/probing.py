@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from core.errors import AppError
+from core.outside_http import AccessDenied
 from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied
 
 SWITCHED_OFF_RU = (
     "Онлайн-запись Битрикс24 выключена или у ключа нет права «booking»: включите модуль и право, либо подключите "

@@ -16,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import Malformed
 from crm.catalogue import Catalogue
 from crm.model import (
     Booking,
@@ -28,7 +29,6 @@ from crm.model import (
     ServiceId,
     StaffId,
 )
-from crm.vendor.http import Malformed
 from crm.vendor.markers import labelled, marker_of, unlabelled
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record

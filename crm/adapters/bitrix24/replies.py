@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from core.errors import Unavailable
+from core.outside_http import AccessDenied, Malformed, Reply
 from core.rate_limits import RateLimited
-from crm.vendor.http import AccessDenied, Malformed, Reply
 from crm.vendor.parsing import Record
 
 LATER_S = 1.0

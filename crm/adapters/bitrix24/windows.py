@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.errors import AppError
+from core.outside_http import Malformed
 from crm.adapters.bitrix24.wire import PAGE, Command, Wire, rows_of
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 METHOD = "booking.v1.booking.list"

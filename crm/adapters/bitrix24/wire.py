@@ -12,12 +12,12 @@ from urllib.parse import quote, urlsplit
 import structlog
 
 from core.errors import AppError, ConfigurationError
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit, RateLimited
 from crm.adapters.bitrix24 import replies
 from crm.adapters.bitrix24.keys import OAUTH_URL, OAuthApp, WebhookKey, key_of
 from crm.adapters.bitrix24.replies import Answer
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record
 
 log = structlog.get_logger(__name__)

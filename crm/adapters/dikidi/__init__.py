@@ -3,9 +3,10 @@
 Nothing is written to DIKIDI, nobody's password is asked for, and everywhere it is said so.
 """
 
+from core.forms import SettingField
 from crm.adapters.dikidi.adapter import DikidiCrm
 from crm.adapters.dikidi.wire import BASE_URL, LINK_HOST
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 VENDOR = Vendor(
     name="dikidi",

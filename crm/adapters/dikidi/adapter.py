@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from core.clock import Clock
 from core.errors import AppError, ConfigurationError, InvalidInput
+from core.outside_http import VendorHttp
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.dikidi.catalogue import Lists, WidgetLists
@@ -41,7 +42,6 @@ from crm.model import (
 from crm.slots import validate_query
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Imported, Probe, ProbeItem, ProbeState
 from crm.vendor.chain import chained
-from crm.vendor.http import VendorHttp
 
 EXPORT, ALL = "export", "bookings"
 """Kind and key of the link that holds the last export."""

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from core.money import Money
+from core.outside_http import Malformed
 from core.tenancy import CompanyScope
 from crm.adapters.dikidi.wire import LIST_DEADLINE_S, Wire
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
 from crm.vendor.adapter import CatalogueSource
-from crm.vendor.http import Malformed
 from crm.vendor.own_facts import with_own_facts
 from crm.vendor.parsing import Record
 

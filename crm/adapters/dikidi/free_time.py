@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.outside_http import Malformed
 from crm.adapters.dikidi.catalogue import Lists
 from crm.adapters.dikidi.wire import Wire
 from crm.model import PlannedPart, ServiceId, StaffId, VisitPart
 from crm.slot_book import part_options
-from crm.vendor.http import Malformed
 
 MOST_DAYS = 10
 """Days asked for in one search: each costs a question a master and service."""

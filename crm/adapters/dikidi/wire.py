@@ -7,8 +7,8 @@ JSON is "does not answer", never "nothing there".
 from collections.abc import Mapping
 from typing import Any
 
+from core.outside_http import Malformed, VendorHttp, VendorProfile
 from core.rate_limits import Limit
-from crm.vendor.http import Malformed, VendorHttp, VendorProfile
 
 BASE_URL = "https://dikidi.ru"
 LINK_HOST = "https://dikidi.net"

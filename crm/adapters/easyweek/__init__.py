@@ -1,9 +1,10 @@
 """EasyWeek: public API v2 (https://my.easyweek.io/api/public/v2). Keys: Settings, Developers, API keys."""
 
+from core.forms import SettingField
 from crm.adapters.easyweek.adapter import EasyweekCrm
 from crm.adapters.easyweek.wire import BASE_URL
 from crm.adapters.easyweek.writing import CANCEL
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 VENDOR = Vendor(
     name="easyweek",

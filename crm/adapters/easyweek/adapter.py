@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from core.errors import AppError, InvalidInput
+from core.outside_http import OutcomeUnknown, VendorHttp, after_writing, before_writing
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.easyweek import hooks, probing, records
@@ -47,7 +48,6 @@ from crm.model import (
 from crm.slots import validate_query
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.chain import chained
-from crm.vendor.http import OutcomeUnknown, VendorHttp, after_writing, before_writing
 from crm.vendor.markers import labelled, marker_of, unlabelled
 from crm.vendor.parsing import Record
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.outside_http import AccessDenied, Malformed
 from core.tenancy import CompanyScope
 from crm.adapters.easyweek.formats import length_of, price_of, zone_of
 from crm.adapters.easyweek.wire import PER_PAGE, Wire
 from crm.catalogue import Catalogue, name_words
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
 from crm.vendor.adapter import CatalogueSource
-from crm.vendor.http import AccessDenied, Malformed
 from crm.vendor.own_facts import with_own_facts
 from crm.vendor.parsing import Record
 

@@ -12,8 +12,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.money import Money
+from core.outside_http import Malformed
 from crm.schedule import from_minute, to_minute
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 _ISO_LENGTH = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")

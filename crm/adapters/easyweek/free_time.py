@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from core.outside_http import Malformed
 from crm.adapters.easyweek.catalogue import Lists
 from crm.adapters.easyweek.formats import Interval, common, holds, intervals_of, starts_in
 from crm.adapters.easyweek.wire import Wire, unwrapped, wrong_fields
 from crm.model import PlannedPart, RefusalReason, ServiceId, StaffId, VisitPart
 from crm.slot_book import part_options
-from crm.vendor.http import Malformed
 
 LONGEST_RANGE_DAYS = 88
 """EasyWeek takes at most three months at once; the shortest three months have 89 days."""

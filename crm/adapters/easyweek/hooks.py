@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from core.errors import Forbidden, InvalidInput
+from core.outside_http import Malformed
 from crm.vendor.adapter import ChangeHint
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 ACTIONS = {

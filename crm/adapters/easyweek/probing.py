@@ -5,13 +5,13 @@ from datetime import timedelta
 
 from core.clock import Clock
 from core.errors import AppError
+from core.outside_http import AccessDenied, Malformed
 from core.tenancy import CompanyScope
 from crm.adapters.easyweek.catalogue import LocationLists
 from crm.adapters.easyweek.free_time import FreeTime
 from crm.adapters.easyweek.wire import Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied, Malformed
 from crm.vendor.parsing import Record
 
 NO_SUCH_PHONE = "+79000000000"

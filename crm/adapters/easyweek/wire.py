@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit
 from crm.model import RefusalReason
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record, records
 
 BASE_URL = "https://my.easyweek.io/api/public/v2"

@@ -15,12 +15,12 @@ from typing import Any
 import structlog
 
 from core.errors import AppError, InvalidInput
+from core.outside_http import Kind, Malformed, OutcomeUnknown, Reply, after_writing
 from crm.adapters.easyweek.catalogue import Lists
 from crm.adapters.easyweek.records import status_of
 from crm.adapters.easyweek.register import Register
 from crm.adapters.easyweek.wire import Wire, reason_of, unwrapped
 from crm.model import BookingStatus, PlannedPart, RefusalReason, Refused, VisitDraft
-from crm.vendor.http import Kind, Malformed, OutcomeUnknown, Reply, after_writing
 from crm.vendor.parsing import Record
 
 log = structlog.get_logger(__name__)

@@ -4,8 +4,9 @@ No calendar of masters with hours there, and overlaps are accepted: a booking is
 and free time are ours.
 """
 
+from core.forms import SettingField
 from crm.adapters.megaplan.ledger import build
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 VENDOR = Vendor(
     name="megaplan",

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.adapters.megaplan.wire import MOST_PAGES as MOST
 from crm.adapters.megaplan.wire import PAGE, WHOLE, Declined, Wire, link
 from crm.model import Client, ClientId
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record, spellings
 from crm.vendor.storage import LinkStore
 

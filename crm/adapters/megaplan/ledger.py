@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from core.errors import AppError, InvalidInput
+from core.outside_http import AccessDenied, Kind, OutcomeUnknown
 from core.phone import Phone
 from crm.adapters.megaplan import cursor as c
 from crm.adapters.megaplan import hooks, moments, probing
@@ -21,7 +22,6 @@ from crm.adapters.megaplan.wire import Declined, Wire, link
 from crm.catalogue import Catalogue
 from crm.model import Booking, BookingId, Capabilities, Changes, Client, ClientId, PlannedPart
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import AccessDenied, Kind, OutcomeUnknown
 from crm.vendor.own_time import IdMap, list_price
 from crm.vendor.own_time_crm import EntryChange, NewEntry, OwnTimeCrm
 from crm.vendor.parsing import Record

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm.vendor.http import Malformed
+from core.outside_http import Malformed
 from crm.vendor.parsing import Record
 
 Span = tuple[datetime, datetime]

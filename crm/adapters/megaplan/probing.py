@@ -1,11 +1,11 @@
 """What the employee under whom we work may, asked one by one and without writing anything."""
 
+from core.outside_http import Malformed
 from crm.adapters.megaplan import records
 from crm.adapters.megaplan.clients import LIST_FIELDS
 from crm.adapters.megaplan.wire import PAGE, Wire, link
 from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe
-from crm.vendor.http import Malformed
 from crm.vendor.probing import answered
 
 _REMEDY_RU = "Проверьте адрес аккаунта и права сотрудника, под которым мы работаем, затем повторите."

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.outside_http import Malformed
 from crm.adapters.megaplan import moments, records
 from crm.adapters.megaplan.wire import MOST_PAGES, PAGE, Declined, Wire, link, sorted_by
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 CREATED = "timeCreated"

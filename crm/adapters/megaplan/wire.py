@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.oauth import TokenKeeper, Tokens
 from crm.vendor.parsing import Record, records
 

@@ -4,9 +4,10 @@ A trade system without a calendar: a booking is a customer's order whose planned
 free time are ours.
 """
 
+from core.forms import SettingField
 from crm.adapters.moysklad.ledger import MoyskladLedger
 from crm.adapters.moysklad.probing import CAPABILITIES
-from crm.vendor.adapter import AdapterTools, Connection, SettingField, Vendor
+from crm.vendor.adapter import AdapterTools, Connection, Vendor
 from crm.vendor.own_time_crm import OwnTimeCrm
 
 

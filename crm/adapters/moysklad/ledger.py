@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from core.errors import AppError, ConfigurationError, Forbidden, InvalidInput
+from core.outside_http import AccessDenied, Kind, Malformed, before_writing
 from core.phone import Phone
 from crm.adapters.moysklad import orders as o
 from crm.adapters.moysklad import probing
@@ -14,7 +15,6 @@ from crm.adapters.moysklad.wire import Refusal, Wire, condition, identifier, ref
 from crm.catalogue import Catalogue
 from crm.model import Booking, BookingId, Changes, Client, ClientId, PlannedPart, StaffId
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import AccessDenied, Kind, Malformed, before_writing
 from crm.vendor.own_time import IdMap
 from crm.vendor.own_time_crm import EntryChange, NewEntry
 from crm.vendor.parsing import Record, records, spellings

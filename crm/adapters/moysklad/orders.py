@@ -9,11 +9,11 @@ from uuid import UUID, uuid5
 
 from core.errors import ConfigurationError
 from core.money import Money
+from core.outside_http import AccessDenied, Kind, Malformed
 from core.phone import Phone
 from crm.adapters.moysklad.wire import MOSCOW, Refusal, Wire, identifier, referred
 from crm.catalogue import Catalogue
 from crm.model import Booking, BookingId, BookingStatus, Client, ClientId, PlannedPart, Price, ServiceId, StaffId
-from crm.vendor.http import AccessDenied, Kind, Malformed
 from crm.vendor.markers import labelled, marker_of, unlabelled
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record, spellings

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from core.errors import AppError, ConfigurationError
+from core.outside_http import AccessDenied, Malformed
 from crm.adapters.moysklad.orders import OrderFields, States
 from crm.adapters.moysklad.wire import Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied, Malformed
 
 CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 ORGANIZATION_RU = "Заведите юрлицо в МоёмСкладе или дайте сотруднику, чей ключ введён, право его видеть."

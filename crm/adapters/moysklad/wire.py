@@ -8,9 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.errors import ConfigurationError
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record
 
 ROOT = "/api/remap/1.2"

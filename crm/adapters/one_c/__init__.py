@@ -5,9 +5,10 @@ Two ways: the standard OData interface of any configuration (hours and free time
 """
 
 from core.errors import ConfigurationError
+from core.forms import SettingField
 from crm.adapters.one_c import ledger
 from crm.adapters.one_c.hs import adapter as hs
-from crm.vendor.adapter import AdapterTools, Connection, SettingField, Vendor, VendorCrm
+from crm.vendor.adapter import AdapterTools, Connection, Vendor, VendorCrm
 
 
 def build(connection: Connection, tools: AdapterTools) -> VendorCrm:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import structlog
 
+from core.outside_http import AccessDenied, Malformed, OutcomeUnknown
 from core.phone import Phone
 from crm.adapters.one_c import odata, rows
 from crm.adapters.one_c.entities import Entities
 from crm.adapters.one_c.profile import ClientMap
 from crm.adapters.one_c.wire import NotPublished, NotUnderstood, RefusedWrite, Wire
 from crm.model import Client, ClientId
-from crm.vendor.http import AccessDenied, Malformed, OutcomeUnknown
 from crm.vendor.parsing import Record
 
 log = structlog.get_logger(__name__)

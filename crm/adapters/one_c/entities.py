@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 
 from core.errors import AppError, ConfigurationError, InvalidInput
+from core.outside_http import AccessDenied
 from crm.adapters.one_c import odata
 from crm.adapters.one_c.metadata import Metadata, read_metadata
 from crm.adapters.one_c.profile import ListMap, Profile, contradictions, parse_profile
@@ -13,7 +14,6 @@ from crm.adapters.one_c.rows import Refs, is_alive
 from crm.adapters.one_c.wire import Wire
 from crm.catalogue import Catalogue
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied
 
 KEEP_S = 600.0
 PROFILE_RU = (

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from core.errors import InvalidInput, Unavailable
+from core.outside_http import AccessDenied, OutcomeUnknown, after_writing
 from core.phone import Phone
 from crm.adapters.one_c import odata, rows, seen
 from crm.adapters.one_c.clients import Clients
@@ -34,7 +35,6 @@ from crm.model import (
     ServiceId,
 )
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import AccessDenied, OutcomeUnknown, after_writing
 from crm.vendor.markers import marker_of, unlabelled
 from crm.vendor.own_time_crm import EntryChange, NewEntry, OwnTimeCrm, RefusedByLedger
 from crm.vendor.parsing import Record

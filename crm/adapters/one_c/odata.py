@@ -11,7 +11,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from core.errors import InvalidInput
-from crm.vendor.http import Malformed
+from core.outside_http import Malformed
 
 ROOT = "/odata/standard.odata"
 EMPTY_REF = "00000000-0000-0000-0000-000000000000"

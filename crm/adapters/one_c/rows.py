@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.adapters.one_c import odata
 from crm.adapters.one_c.profile import ClientMap, Profile, VisitMap, meaning_of
@@ -23,7 +24,6 @@ from crm.model import (
     ServiceId,
     StaffId,
 )
-from crm.vendor.http import Malformed
 from crm.vendor.markers import marker_of, unlabelled
 from crm.vendor.own_time import minutes_of
 from crm.vendor.parsing import Record

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import InvalidInput, Unavailable
+from core.outside_http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit
 from crm.adapters.one_c import odata
 from crm.adapters.one_c.sessions import MOST, Session, Sessions
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record, records
 
 PAGE = 500

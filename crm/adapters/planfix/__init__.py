@@ -4,8 +4,9 @@ No calendar of masters there and overlaps are accepted: a booking is a task made
 time are ours.
 """
 
+from core.forms import SettingField
 from crm.adapters.planfix.ledger import build
-from crm.vendor.adapter import SettingField, Vendor
+from crm.vendor.adapter import Vendor
 
 VENDOR = Vendor(
     name="planfix",

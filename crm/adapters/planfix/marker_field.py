@@ -7,8 +7,8 @@ alone only when it has been seen to keep a value.
 
 import structlog
 
+from core.outside_http import AccessDenied
 from crm.adapters.planfix.wire import Declined, Wire
-from crm.vendor.http import AccessDenied
 from crm.vendor.storage import LinkStore
 
 log = structlog.get_logger(__name__)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from core.outside_http import AccessDenied
 from crm.adapters.planfix import records as r
 from crm.adapters.planfix.wire import Declined, Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe
-from crm.vendor.http import AccessDenied
 from crm.vendor.probing import answered
 
 _REMEDY_RU = "Проверьте адрес аккаунта, номер шаблона и права токена, затем повторите."

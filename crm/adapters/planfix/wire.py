@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from core.outside_http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record
 
 PAGE = 100

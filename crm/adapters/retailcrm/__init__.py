@@ -4,9 +4,10 @@ A CRM of orders without a calendar: a booking is an order whose delivery day and
 and free time are ours.
 """
 
+from core.forms import SettingField
 from crm.adapters.retailcrm.ledger import RetailLedger
 from crm.adapters.retailcrm.probing import CAPABILITIES
-from crm.vendor.adapter import AdapterTools, Connection, SettingField, Vendor
+from crm.vendor.adapter import AdapterTools, Connection, Vendor
 from crm.vendor.own_time_crm import OwnTimeCrm
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote
 from uuid import uuid4
 
 from core.errors import ConfigurationError, InvalidInput
+from core.outside_http import Malformed, before_writing
 from core.phone import Phone
 from crm.adapters.retailcrm import orders as o
 from crm.adapters.retailcrm import probing
@@ -15,7 +16,6 @@ from crm.adapters.retailcrm.wire import Refusal, Wire, pages, side_by_side, stra
 from crm.catalogue import Catalogue
 from crm.model import Booking, BookingId, BookingStatus, Changes, Client, ClientId, PlannedPart, StaffId
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
-from crm.vendor.http import Malformed, before_writing
 from crm.vendor.markers import labelled
 from crm.vendor.own_time import IdMap
 from crm.vendor.own_time_crm import EntryChange, NewEntry

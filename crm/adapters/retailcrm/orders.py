@@ -9,10 +9,10 @@ from typing import Any
 
 from core.errors import ConfigurationError
 from core.money import Money
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.catalogue import Catalogue
 from crm.model import Booking, BookingId, BookingStatus, Client, ClientId, PlannedPart, Price, ServiceId, StaffId
-from crm.vendor.http import Malformed
 from crm.vendor.markers import marker_of, unlabelled
 from crm.vendor.own_time import IdMap
 from crm.vendor.parsing import Record

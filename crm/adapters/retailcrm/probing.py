@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from core.errors import AppError, ConfigurationError
+from core.outside_http import AccessDenied
 from crm.adapters.retailcrm.orders import Statuses
 from crm.adapters.retailcrm.wire import RIGHT_RU, Refusal, Wire, strange
 from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied
 from crm.vendor.parsing import Record
 
 CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.errors import Forbidden, InvalidInput, NotFound
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, after_writing, before_writing
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.yclients_family import probing, writing
@@ -40,7 +41,6 @@ from crm.model import (
 from crm.slots import validate_query
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.chain import chained
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, after_writing, before_writing
 from crm.vendor.markers import labelled
 from crm.vendor.own_facts import with_own_facts
 from crm.vendor.parsing import Record, records, same_phone

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.outside_http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from core.phone import Phone
 from core.rate_limits import Limit
 from crm.model import RefusalReason
-from crm.vendor.http import AccessDenied, Kind, Malformed, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record
 
 LIMITS = (Limit(5, 1.0), Limit(200, 60.0, burst=60))

@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 
 from core.errors import AppError
+from core.outside_http import Kind, Malformed, OutcomeUnknown, Reply, before_writing
 from crm.adapters.yclients_family.free_time import Start, starts
 from crm.adapters.yclients_family.wire import Wire, data_of, digits, reason_of, refused
 from crm.model import Client, PlannedPart, RefusalReason, Refused, VisitDraft
-from crm.vendor.http import Kind, Malformed, OutcomeUnknown, Reply, before_writing
 from crm.vendor.markers import labelled
 from crm.vendor.parsing import Record, records
 from crm.vendor.storage import LinkStore

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.errors import AppError, InvalidInput, Unavailable
+from core.outside_http import AccessDenied, Kind, OutcomeUnknown, after_writing, before_writing
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.adapters.one_c.hs import records as r
@@ -43,7 +44,6 @@ from crm.model import (
 from crm.slots import validate_query
 from crm.vendor.adapter import AdapterTools, ChangeHint, Connection, Probe
 from crm.vendor.chain import chained
-from crm.vendor.http import AccessDenied, Kind, OutcomeUnknown, after_writing, before_writing
 from crm.vendor.parsing import Record
 
 CAPABILITIES = Capabilities(

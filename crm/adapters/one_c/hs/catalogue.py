@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import AccessDenied
 from crm.adapters.one_c.hs import records as r
 from crm.adapters.one_c.hs.wire import PATIENT_S, HsRefusal, HsWire
 from crm.model import Price, Service, ServiceId, Staff, StaffId, StaffOffer
-from crm.vendor.http import AccessDenied
 from crm.vendor.parsing import Record, records
 
 KEEP_S = 300.0

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from core.outside_http import AccessDenied
 from crm.adapters.one_c.hs.catalogue import CLUB_RU, ClubLists
 from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
-from crm.vendor.http import AccessDenied
 from crm.vendor.probing import answered
 
 

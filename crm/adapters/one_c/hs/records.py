@@ -8,9 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.money import Money
+from core.outside_http import Malformed
 from core.phone import Phone
 from crm.model import BookingStatus, Client, ClientId
-from crm.vendor.http import Malformed
 from crm.vendor.parsing import Record
 
 _SUM = re.compile(r"\d[\d \u00a0]*(?:[.,]\d{1,2})?")

@@ -15,12 +15,12 @@ import structlog
 
 from core.errors import AppError, Unavailable
 from core.money import Money
+from core.outside_http import AccessDenied, Kind, OutcomeUnknown
 from core.phone import Phone
 from crm.adapters.one_c.hs import records as r
 from crm.adapters.one_c.hs.catalogue import ClubLists
 from crm.adapters.one_c.hs.wire import HsRefusal, HsWire
 from crm.model import Booking, BookingId, BookingStatus, ClientId, Price, ServiceId, StaffId
-from crm.vendor.http import AccessDenied, Kind, OutcomeUnknown
 from crm.vendor.parsing import Record, records
 from crm.vendor.storage import LinkStore
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from core.errors import AppError, Unavailable
+from core.outside_http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from core.phone import Phone
 from core.rate_limits import Limit
 from crm.adapters.one_c.wire import KEYS_RU, basic
 from crm.vendor.adapter import AdapterTools, Connection
-from crm.vendor.http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from crm.vendor.parsing import Record
 
 ROOT = "/hs/api/v3"

@@ -1,4 +1,4 @@
-"""Requests to an outside CRM: the one place for limits, deadlines, sizes, retries and the meaning of failures.
+"""Requests to an outside service: one place for limits, deadlines, sizes, retries and the meaning of failures.
 
 What may be repeated follows from what can have happened (facts of every vendor are the same here):
 
@@ -99,7 +99,7 @@ class Reply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise Malformed("the CRM answered with something that is no JSON", status=self.status) from None
+            raise Malformed("the service answered with something that is no JSON", status=self.status) from None
 
     @property
     def ok(self) -> bool:
@@ -226,7 +226,7 @@ class VendorHttp:
                 return result
             wait_s = pause_s if wait_s is None else wait_s
             if isinstance(result, Reply):
-                failure: AppError = RateLimited("the CRM asks to come back later", wait_s)
+                failure: AppError = RateLimited("the service asks to come back later", wait_s)
             else:
                 failure = result
                 perhaps_done |= kind is Kind.REPEATABLE and result.facts.get("sent") is not False
@@ -254,7 +254,7 @@ class VendorHttp:
         """Under the vendor's limits. Raises RateLimited when the turn would come too late."""
         paused_s = await self._limiter.paused_s(self._limit_key)
         if paused_s >= deadline - self._now():
-            raise RateLimited("the CRM asked to come back later", paused_s)
+            raise RateLimited("the service asked to come back later", paused_s)
         if paused_s > 0:
             await asyncio.sleep(paused_s)
         await self._limiter.take(self._limit_key, self.profile.limits, max(0.0, deadline - self._now()))
@@ -264,13 +264,13 @@ class VendorHttp:
     ) -> tuple[float | None, Reply | AppError]:
         """One try: (None, reply) is final; (pause, reply) or (None, error) may be tried again. Else it raises."""
         if not self.breaker.allows(self._now()):
-            raise Unavailable("the CRM failed several times in a row and is left alone for a moment", sent=False)
+            raise Unavailable("the service failed several times in a row and is left alone for a moment", sent=False)
         try:
             async with asyncio.timeout(max(0.05, deadline - self._now())):
                 reply = await self._send(request)
         except _NOT_SENT as error:
             self.breaker.failed(self._now())
-            return None, Unavailable("the CRM cannot be reached", sent=False, error=type(error).__name__)
+            return None, Unavailable("the service cannot be reached", sent=False, error=type(error).__name__)
         except (httpx.HTTPError, TimeoutError) as error:
             self.breaker.failed(self._now())
             return None, self._unclear(kind, type(error).__name__)
@@ -287,7 +287,7 @@ class VendorHttp:
             if wait_s is not None:
                 wait_s = min(wait_s, self._timings.longest_retry_after_s)
                 await self._limiter.pause(self._limit_key, wait_s)
-            log.info("crm_rate_limited", vendor=self.profile.name, operation=operation, wait_s=wait_s)
+            log.info("vendor_rate_limited", vendor=self.profile.name, operation=operation, wait_s=wait_s)
             return self._timings.first_pause_s * 4 if wait_s is None else wait_s, reply
         if reply.status >= 500:
             self.breaker.failed(self._now())
@@ -297,8 +297,8 @@ class VendorHttp:
 
     def _unclear(self, kind: Kind, what: str) -> AppError:
         if kind is Kind.WRITE:
-            raise OutcomeUnknown("the CRM did not say whether it was done", error=what)
-        return Unavailable("the CRM does not answer properly", error=what)
+            raise OutcomeUnknown("the service did not say whether it was done", error=what)
+        return Unavailable("the service does not answer properly", error=what)
 
     async def _send(self, request: httpx.Request) -> Reply:
         response = await self._client.send(request, stream=True)
@@ -316,7 +316,9 @@ class VendorHttp:
 
 
 def _perhaps_done(error: AppError) -> OutcomeUnknown:
-    return OutcomeUnknown("the CRM did not say whether it was done", error=str(error.facts.get("error", error.code)))
+    return OutcomeUnknown(
+        "the service did not say whether it was done", error=str(error.facts.get("error", error.code))
+    )
 
 
 def _retry_after_s(reply: Reply) -> float | None:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from core.errors import Unavailable
+from core.outside_http import Kind, OutcomeUnknown, Timings, VendorHttp, VendorProfile
 from core.rate_limits import RateLimiter
-from crm.vendor.http import Kind, OutcomeUnknown, Timings, VendorHttp, VendorProfile
 
 PROFILE = VendorProfile("test", "http://crm.test", "key", ())
 
