@@ -104,6 +104,9 @@ class MessageReceived:
     """Machine mail, away messages: kept and shown, never answered."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """What the adapter wants back when we answer (mail headers, window of a business chat). JSON-able."""
+    aliases: tuple[str, ...] = ()
+    """Other keys under which the vendor may have named the same person before (the WhatsApp number of somebody who is
+    now named by a user id): a thread that exists under one of them is continued, not a second one begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class DeliveryReported:
     """The vendor's words, for the salon's staff."""
     up_to: bool = False
     """Everything up to this message (read marks of VK, Viber and the web)."""
+    why: "Refusal | None" = None
+    """Of a failure: what it means, as if the sending had been refused so at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +196,27 @@ class AccountChanged:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadMoved:
+    """The same person has another key from now on (a new number or user id): the talk goes on under it.
+    Nothing moves when no thread is known under the old key."""
+
+    event_id: str
+    thread: str
+    """The old key."""
+    at: datetime
+    new_thread: str
+
+
 Event = (
-    MessageReceived | MessageEdited | MessageDeleted | StaffReplied | DeliveryReported | ReachChanged | AccountChanged
+    MessageReceived
+    | MessageEdited
+    | MessageDeleted
+    | StaffReplied
+    | DeliveryReported
+    | ReachChanged
+    | AccountChanged
+    | ThreadMoved
 )
 
 

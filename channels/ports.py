@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -160,6 +160,15 @@ class Polled(Protocol):
     def poll(self, cursor: str) -> AsyncIterator[tuple[Sequence[Event], str]]:
         """Events and the cursor to store with them, again and again; the same process stores both in one transaction
         and asks for the next only then. Ends when the iterator is closed; raises as `send` does."""
+        ...
+
+
+class Templated(Protocol):
+    """Optional: a vendor that wants prepared texts outside its window."""
+
+    async def sync_templates(self) -> Sequence[Mapping[str, Any]]:
+        """The templates as the vendor holds them, all pages: to be kept as `Account.settings["templates"]`, from which
+        `compose` takes their language, parameters and buttons. Raises as `probe` would report."""
         ...
 
 
