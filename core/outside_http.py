@@ -197,6 +197,7 @@ class VendorHttp:
             files=files,
             content=content,
             headers={**self.profile.headers, **(headers or {})},
+            timeout=self._steps(limit_s),
         )
         started = self._now()
         outcome = "error"
@@ -211,6 +212,13 @@ class VendorHttp:
         finally:
             if self._observe:
                 self._observe(self.profile.name, operation, outcome, self._now() - started)
+
+    def _steps(self, limit_s: float) -> httpx.Timeout:
+        """The client's limits of single steps; of an answer that may take longer (a long poll), the whole limit."""
+        steps = self._client.timeout
+        if steps.read is None or steps.read >= limit_s:
+            return steps
+        return httpx.Timeout(connect=steps.connect, read=limit_s, write=limit_s, pool=steps.pool)
 
     async def _within(self, request: httpx.Request, operation: str, kind: Kind, deadline: float) -> Reply:
         pause_s = self._timings.first_pause_s

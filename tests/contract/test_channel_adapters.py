@@ -135,7 +135,8 @@ async def test_messages_keep_their_order(at: Arranged) -> None:
     for number in range(5):
         at.sim.says(f"слово {number}")
     events = at.messages()
-    order = sorted(events[::-1], key=lambda event: (event.at, event.order))
+    events.reverse()
+    order = sorted(events, key=lambda event: (event.at, event.order))
     assert [event.text for event in order] == [f"слово {number}" for number in range(5)]
 
 
