@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from agent.memory.model import PastVisit
 from agent.model import Expect
 from agent.understanding import DayWish, TimeWish
 from core.phone import Phone
@@ -68,6 +69,17 @@ class Question(StrEnum):
     INVITE = "invite"
 
 
+class AsBefore(StrEnum):
+    """What «как обычно» is said of."""
+
+    LAST = "last"
+    """«как в прошлый раз», «то же самое»"""
+    USUAL = "usual"
+    """«как обычно», «как всегда»"""
+    MASTER = "master"
+    """«к своему мастеру»: only whom to, not what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One service the person wants: what it may mean, best first."""
@@ -106,6 +118,12 @@ class VisitWish:
     certificate_left_minor: int | None = None
     """What the certificate still holds, in minor units; None: no sum, or not looked up."""
     consultation_for: ServiceId | None = None
+    as_before: AsBefore | None = None
+    """«как обычно», still to be filled from her visits."""
+    staff_usual: bool = False
+    """The master comes from her habit, not from her words: given up before the day is."""
+    any_staff: bool = False
+    """«к кому угодно»: no habit speaks against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +199,8 @@ class DialogueState:
     """The read-back was heard and got its yes: write now."""
     bookings: tuple[Booking, ...] | None = None
     """The client's own; None: not looked up."""
+    visits: tuple[PastVisit, ...] | None = None
+    """Hers that are over, newest first; None: not looked up."""
     target: BookingId | None = None
     asked_booking: bool = False
     move_offered: bool = False

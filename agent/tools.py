@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from agent.memory.model import HISTORY, VISITS_KEPT
 from agent.model import Conversation, ToolCall
 from agent.ownership import Owned
 from agent.pending import WRITE_TIMEOUT_S, PendingWrite, PendingWrites
@@ -141,6 +142,17 @@ class Toolbox:
         if isinstance(result, Ok):
             self.owned.read(result.value)
         return result
+
+    async def visits_of(self, client_id: ClientId) -> ToolResult[tuple[Booking, ...]]:
+        """Her visits that are over, newest first; of nobody but a client found by the number on the display."""
+        arguments = {"client": client_id}
+        if client_id not in self.owned.clients:
+            return self._not_hers("visits_of_client", arguments)
+        if not self.salon.capabilities.knows_history:
+            return Cannot("no_history")
+        since = self.conversation.started_at - HISTORY
+        found = self.crm.visits_of(self.conversation.scope, client_id, since=since, limit=VISITS_KEPT)
+        return await self._read("visits_of_client", arguments, self._tuple(found))
 
     async def _made_here(self, client_id: ClientId) -> tuple[Booking, ...]:
         found = [await self.crm.get(self.conversation.scope, booking_id) for booking_id in self.owned.made]

@@ -283,6 +283,8 @@ class Capabilities:
     """The same with the master chosen beforehand, `{staff}` standing for the id; empty: there is none."""
     knows_bookings: bool = True
     """False: a client's bookings cannot be read. Nobody may tell her that she has none."""
+    knows_history: bool = False
+    """Visits that are over can be read: «как обычно» has an answer."""
     keeps_schedule: bool = True
     """False: the CRM knows no working hours and accepts overlaps; hours and the conflict check are ours."""
     notifies_clients: bool = False

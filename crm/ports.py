@@ -1,7 +1,7 @@
 """What the agent asks of a salon's book, whoever keeps it."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from core.ids import ConversationId
@@ -95,6 +95,16 @@ class Crm(Protocol):
 
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
         """All bookings of the client that have not ended, in order of time, cancelled ones left out."""
+        ...
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        """Bookings of the client that have ended and began at `since` or later, newest first, at most `limit`.
+        Cancelled ones are left out, missed ones are not (`no_show`).
+
+        Raises InvalidInput where the CRM keeps no history that can be read (`Capabilities.knows_history`).
+        """
         ...
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:

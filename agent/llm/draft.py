@@ -13,7 +13,9 @@ from agent.scripted import MAX_STEPS, ScriptedTurn
 from agent.state import DialogueState, Question
 from agent.tools import Toolbox
 
-READS = frozenset({"find_slots", "clients_by_phone", "bookings_of_client", "on_duty", "certificate"})
+READS = frozenset(
+    {"find_slots", "clients_by_phone", "bookings_of_client", "visits_of_client", "on_duty", "certificate"}
+)
 
 
 @dataclass(frozen=True, slots=True)

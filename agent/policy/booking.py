@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from agent.model import Expect
 from agent.policy import hints
+from agent.policy.habit import as_before, usual_master, usual_variant
 from agent.policy.moves import Ask, Move, Note, Rule, Use, View, first_move
 from agent.policy.people import identify, name_and_phone, visitor, writes_to
 from agent.policy.plans import hold_keys, read_back_was_heard
@@ -203,8 +204,11 @@ RULES: tuple[Rule, ...] = (
     given_up,
     one_by_one,
     request_only,
+    as_before,
     know_service,
+    usual_variant,
     know_variant,
+    usual_master,
     know_age,
     consultation_first,
     master_takes_child,

@@ -86,7 +86,7 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
     """What the words mean only at this point of the talk."""
     if state.done and state.target is not None and (goal := _about_what_was_written(view)) is not None:
         return goal
-    if state.goal is Goal.NONE and not view.heard.intents and hints.as_before(view.heard.text):
+    if state.goal is Goal.NONE and _like_before(view):
         return Goal.BOOK
     if state.goal is Goal.NONE and state.wish.services and not state.written and _goes_ahead(view):
         return Goal.BOOK
@@ -98,6 +98,16 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
     says_so = view.hears(Intent.CONFIRM_VISIT) and not state.written and not hints.asks_own_booking(text)
     confirms = hints.confirms_booking(text) or says_so
     return Goal.REMIND if state.goal is Goal.NONE and confirms else None
+
+
+def _like_before(view: View) -> bool:
+    """«мне как обычно», «к своему мастеру на пятницу»: a wish to come, unless something else is said with it."""
+    heard, text = view.heard, view.heard.text
+    if not (hints.as_before(text) or hints.own_master(text)):
+        return False
+    small = {Intent.GREET, Intent.SMALLTALK, Intent.UNFINISHED, Intent.AFFIRM, Intent.CHOOSE, Intent.GIVE_DATE,
+             Intent.GIVE_TIME, Intent.GIVE_NAME, Intent.THANKS}  # fmt: skip
+    return set(heard.intents) <= small
 
 
 def _adds_to_existing(view: View) -> bool:

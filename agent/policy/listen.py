@@ -13,7 +13,7 @@ from agent.policy.services import CHILD_RELATIONS
 from agent.policy.shift import shifted
 from agent.policy.timetable import impossible_day
 from agent.policy.wanted import read_services
-from agent.state import Caller, DialogueState, Goal, Question, VisitWish
+from agent.state import AsBefore, Caller, DialogueState, Goal, Question, VisitWish
 from agent.understanding import DayWish, Intent, TimeWish, Understood
 from crm.model import Plan, StaffId
 
@@ -126,6 +126,7 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     wish = read_services(wish, state, view)
     wish = _staff(wish, state, view)
     wish = _when(wish, state, view)
+    wish = _as_before(wish, view)
     if wish == state.wish:
         return state
     changed = search_facts(wish) != search_facts(state.wish)
@@ -133,6 +134,18 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
     if changed:
         state = replace(state, chosen=None, offers=(), read_back=None, agreed=False, search=None)
     return state
+
+
+def _as_before(wish: VisitWish, view: View) -> VisitWish:
+    """«как обычно»: kept as said; what it stands for is looked up by policy.habit."""
+    text = view.heard.text
+    if hints.last_time(text):
+        return replace(wish, as_before=AsBefore.LAST)
+    if hints.as_usual(text):
+        return replace(wish, as_before=AsBefore.USUAL)
+    if hints.own_master(text) and not view.heard.staff:
+        return replace(wish, as_before=AsBefore.MASTER)
+    return wish
 
 
 def _turns_down(view: View) -> bool:
@@ -176,6 +189,8 @@ def _day_of(plan: Plan, view: View) -> DayWish:
 
 def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     heard = view.heard
+    if heard.any_staff or hints.other_master(heard.text):
+        wish = replace(wish, any_staff=True, staff_usual=False)
     if hints.other_master(heard.text) and not heard.staff:
         now = tuple(part.staff_id for plan in (state.chosen, *state.offers) if plan is not None for part in plan.parts)
         excluded = tuple(dict.fromkeys((*wish.excluded_staff, *(wish.staff or now))))
@@ -195,6 +210,8 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
             wish = replace(
                 wish,
                 staff=ids,
+                staff_usual=False,
+                any_staff=False,
                 staff_named=wish.staff_named if set(ids) == set(wish.staff) else not proposed,
                 staff_only=mention.only or (wish.staff_only and set(ids) == set(wish.staff)),
                 excluded_staff=tuple(s for s in wish.excluded_staff if s not in ids),

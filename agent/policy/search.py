@@ -23,7 +23,7 @@ def search_facts(wish: VisitWish) -> VisitWish:
     """The wish without what no search depends on: two equal ones need no second search."""
     return replace(
         wish, staff_named=False, implied_gender="", visitor_name="", people=None, certificate="",
-        certificate_left_minor=None,
+        certificate_left_minor=None, as_before=None, any_staff=False,
     )  # fmt: skip
 
 
@@ -90,11 +90,12 @@ def ladder(state: DialogueState, services: tuple[ServiceId, ...], view: View) ->
     may_change = bool(staff) and not wish.staff_only and not state.colleague_refused
     anybody = parts_for(services, wish, view, ())
     colleague = Rung(Stage.COLLEAGUE, _query(_without(anybody, staff), first, last, wish.time, ignore))
-    if staff:
+    her_own = bool(staff) and not wish.staff_usual
+    if her_own:
         rungs.append(other_day)
     if may_change and colleague.query.parts:
         rungs.append(colleague)
-    if not staff:
+    if not her_own:
         rungs.append(other_day)
     if timed:
         rungs.append(Rung(Stage.OTHER_DAY, _query(parts, *around, None, ignore)))

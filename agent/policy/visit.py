@@ -62,9 +62,6 @@ def know_service(view: View) -> Move | None:
         if (moved := _moves_her_own(view)) is not None:
             return moved
         again = state.question is Question.SERVICE and not (heard.staff or heard.day or heard.time)
-        if hints.as_before(view.heard.text) and not state.has_told("no_history"):
-            first = (view.say.no_history(), view.say.ask_service(again=False))
-            return Ask(first, Question.SERVICE, Expect.SERVICE, state.tell("no_history"))
         return Ask(
             (view.say.ask_service(again=again, staff=state.wish.staff),), Question.SERVICE, Expect.SERVICE, state
         )

@@ -13,7 +13,7 @@ from agent.state import Caller, DialogueState, Question, VisitWish
 from agent.wording.en_words import latin, service_name
 from core.money import Money
 from core.phone import Phone
-from crm.model import Plan, PlannedPart, Price, Service, Staff
+from crm.model import Plan, PlannedPart, Price, Service, ServiceId, Staff, StaffId
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -166,6 +166,19 @@ class EnglishVisits:
 
     def no_history(self) -> str:
         return "I do not see your earlier visits."
+
+    def same_person(self, card: str, said: str) -> bool:
+        known = {latin(word).lower() for word in card.split()} | set(card.lower().split())
+        return bool(said.split()) and all(word.lower() in known for word in said.split())
+
+    def as_before(self, services: Sequence[ServiceId], staff: StaffId | None, *, often: bool) -> str:
+        names = " and ".join(self._name(self.salon.service(s)) for s in services)
+        who = f" with {self._staff(staff)}" if staff is not None else ""
+        lead = "As usual" if often else "Like last time"
+        return f"{lead}: {names}{who}." if names else f"{lead}{who}."
+
+    def usual_master(self, staff: StaffId, *, often: bool) -> str:
+        return f"With {self._staff(staff)}, {'as usual' if often else 'like last time'}."
 
     def why_needed(self, question: Question) -> str:
         if question is Question.PHONE:

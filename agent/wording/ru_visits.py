@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 from zlib import crc32
 
 from agent.language.ru.morph import Case, Gender
+from agent.language.ru.name_words import name_words
 from agent.language.ru.phrases import MONTHS_GENITIVE, RussianPhrases, join_and, lower_first
 from agent.language.ru.spoken import to_speech
 from agent.model import Channel, Conversation
@@ -14,7 +15,7 @@ from agent.salon import Salon
 from agent.state import Caller, DialogueState, Question, VisitWish
 from core.money import Money
 from core.phone import Phone
-from crm.model import Plan, PlannedPart, Service, Staff
+from crm.model import Plan, PlannedPart, Service, ServiceId, Staff, StaffId
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,13 @@ class RussianVisits:
     def gender_of(self, name: str) -> str:
         gender = self.phrases.gender_of(name)
         return "" if gender is None else "female" if gender is Gender.FEMININE else "male"
+
+    def same_person(self, card: str, said: str) -> bool:
+        known, given = _lowered(card), _lowered(said)
+        if not known or not given or not set(given[1:]) <= set(known):
+            return False
+        full = {name.lower().replace("ё", "е") for name in name_words().full_names(given[0])}
+        return given[0] in known or known[0] in full or bool(full & set(known))
 
     @property
     def today(self) -> date:
@@ -170,6 +178,18 @@ class RussianVisits:
     def no_history(self) -> str:
         return "Прошлые визиты мне не видны."
 
+    def as_before(self, services: Sequence[ServiceId], staff: StaffId | None, *, often: bool) -> str:
+        names = join_and([lower_first(short(self.salon.service(s).name)) for s in services])
+        who = self.phrases.at_master(self._staff(staff)) if staff is not None else ""
+        lead = "Как обычно" if often else "Как в прошлый раз"
+        if not names:
+            return f"{lead}, {self.phrases.to_master(self._staff(staff))}." if staff is not None else f"{lead}."
+        return f"{lead}: {names} {who}".strip() + "."
+
+    def usual_master(self, staff: StaffId, *, often: bool) -> str:
+        who = self.phrases.to_master(self._staff(staff))
+        return f"{cap(who)}, {'как обычно' if often else 'как в прошлый раз'}."
+
     def why_needed(self, question: Question) -> str:
         if question is Question.PHONE:
             return "Номер нужен, чтобы прислать подтверждение."
@@ -194,7 +214,8 @@ class RussianVisits:
     def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
         lead = "Могу предложить" if again else self._lead(plans, stage, wish)
         named = self.phrases.at_master(self._staff(wish.staff[0])) if wish.staff else ""
-        options = self._options(plans, named if named and named in lead and stage is not Stage.COLLEAGUE else "")
+        told = named in lead or (wish.staff_usual and not again)
+        options = self._options(plans, named if named and told and stage is not Stage.COLLEAGUE else "")
         if len(plans) == 1:
             return (f"{lead} {options}. Подойдёт?".strip(),)
         return (f"{lead} {options}. Что удобнее?".strip(),)
@@ -378,6 +399,10 @@ class RussianVisits:
 
     def unknown(self, state: DialogueState) -> tuple[str, ...]:
         return ("Заявка записана, администратор проверит её и подтвердит.",)
+
+
+def _lowered(name: str) -> list[str]:
+    return name.lower().replace("ё", "е").split()
 
 
 def short(name: str) -> str:

@@ -259,6 +259,24 @@ async def bookings_of_client(
     return [booking(row) for row in rows]
 
 
+async def visits_of_client(
+    conn: Connection, scope: CompanyScope, client_id: ClientId, *, since: datetime, ended_by: datetime, limit: int
+) -> list[Booking]:
+    """Newest first; missed visits are among them, cancelled ones are not."""
+    rows = await conn.fetch(
+        f"""select {_BOOKING} from journal_bookings b
+            where b.company_id = $1 and b.client_id = $2 and b.status <> 'cancelled'
+              and b.ends_at <= $3 and b.starts_at >= $4
+            order by b.starts_at desc, b.id desc limit $5""",  # noqa: S608 - constant pieces only
+        scope.company_id,
+        client_id,
+        ended_by,
+        since,
+        limit,
+    )
+    return [booking(row) for row in rows]
+
+
 async def changed_bookings(
     conn: Connection, scope: CompanyScope, after: tuple[int, str], limit: int
 ) -> list[tuple[int, Booking]]:

@@ -59,7 +59,7 @@ class Journal:
         self._clock = clock
 
     async def capabilities(self, scope: CompanyScope) -> Capabilities:
-        return Capabilities()
+        return Capabilities(knows_history=True)
 
     async def services(self, scope: CompanyScope) -> Sequence[Service]:
         return tuple((await self._catalogue(scope)).services.values())
@@ -216,6 +216,14 @@ class Journal:
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
         async with self._database.company(scope) as conn:
             return await repository.bookings_of_client(conn, scope, client_id, self._clock.now())
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        async with self._database.company(scope) as conn:
+            return await repository.visits_of_client(
+                conn, scope, client_id, since=since, ended_by=self._clock.now(), limit=limit
+            )
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         after = _read_cursor(cursor)

@@ -19,6 +19,7 @@ from core.outside_http import OutcomeUnknown, after_writing, before_writing
 from core.phone import Phone
 from core.tenancy import CompanyScope
 from crm.catalogue import Accepted, Catalogue, best_match
+from crm.history import past_visits
 from crm.model import (
     ACTIVE_STATUSES,
     Booking,
@@ -306,6 +307,15 @@ class OwnTimeCrm:
         now = self._clock.now()
         found = await self._ledger.of_client(await self._source.catalogue(scope), client_id, now)
         return sorted((b for b in found if b.end > now and b.status in ACTIVE_STATUSES), key=lambda b: b.start)
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        if not self._capabilities.knows_history:
+            raise InvalidInput("this CRM does not tell of visits that are over; see the capabilities")
+        now = self._clock.now()
+        found = await self._ledger.of_client(await self._source.catalogue(scope), client_id, since)
+        return past_visits(found, since=since, now=now, limit=limit)
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         return await self._ledger.changed_since(await self._source.catalogue(scope), cursor, self._clock.now())

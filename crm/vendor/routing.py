@@ -148,5 +148,10 @@ class CrmRouter:
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
         return await self._ask(scope, lambda crm: crm.bookings_of(scope, client_id))
 
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        return await self._ask(scope, lambda crm: crm.visits_of(scope, client_id, since=since, limit=limit))
+
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         return await self._ask(scope, lambda crm: crm.changes_since(scope, cursor))

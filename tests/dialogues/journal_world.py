@@ -1,7 +1,9 @@
 """The salon of the fixture in the built-in journal on PostgreSQL, with the booking desk in front of it."""
 
-from collections.abc import Callable
 from itertools import count
+from typing import Any
+
+import yaml
 
 from agent.model import Conversation
 from core.clock import FrozenClock
@@ -11,17 +13,19 @@ from core.ids import ConversationId
 from core.outbox import Outbox
 from crm.booking_desk import Desk
 from crm.company_file import dump_company, load_company
+from crm.company_yaml import parse_company
 from crm.journal.service import Journal
 from crm.salon_book import DatabaseSalonBook
-from tests.dialogues.runner import DEMO_SALON, World
+from tests.dialogues.runner import MakeWorld, World
 from tests.dialogues.snapshot import State, of_dump
 
 _numbers = count(1)
 
 
-def journal_world(database: Database) -> Callable[[FrozenClock], "object"]:
-    async def make(clock: FrozenClock) -> World:
-        loaded = await load_company(database, DEMO_SALON, slug=f"dialogue-{next(_numbers)}", replace=True)
+def journal_world(database: Database) -> MakeWorld:
+    async def make(clock: FrozenClock, data: dict[str, Any]) -> World:
+        file = parse_company(yaml.safe_dump({"fixture": data}, allow_unicode=True, sort_keys=False))
+        loaded = await load_company(database, file, slug=f"dialogue-{next(_numbers)}", replace=True)
         scope, store = loaded.scope, ConversationStore(database)
         journal = Journal(database, clock)
         book = DatabaseSalonBook(database, clock, Outbox(database))

@@ -80,11 +80,20 @@ class World:
 
 
 class MakeWorld(Protocol):
-    async def __call__(self, clock: FrozenClock) -> World: ...
+    async def __call__(self, clock: FrozenClock, data: dict[str, Any]) -> World: ...
 
 
-async def in_memory(clock: FrozenClock) -> World:
-    salon = memory_salon(fixture(), clock)
+def fixture_of(scenario: dict[str, Any]) -> dict[str, Any]:
+    """The salon of a scenario: the demo, with its own clients and bookings (`salon:`) on top."""
+    data = fixture()
+    for part, more in (scenario.get("salon") or {}).items():
+        for key, value in more.items():
+            data[part][key] = {**data[part][key], **value} if isinstance(data[part].get(key), dict) else value
+    return data
+
+
+async def in_memory(clock: FrozenClock, data: dict[str, Any]) -> World:
+    salon = memory_salon(data, clock)
 
     async def state() -> State:
         return of_memory(salon)
@@ -111,7 +120,7 @@ async def play(
 ) -> Played:
     """`brain`: who thinks; the scripted brain when None."""
     clock = FrozenClock(moment_of(scenario))
-    world = await make_world(clock)
+    world = await make_world(clock, fixture_of(scenario))
     agent = BookingAgent(
         crm=world.crm, desk=world.desk, book=world.book, clock=clock,
         brain=brain or ScriptedBrain(understander, Catalogue()), spoken_form=lambda text, language: text,

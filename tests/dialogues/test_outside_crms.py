@@ -41,7 +41,7 @@ def understander() -> RuleUnderstander:
 
 
 def world_of(salon: Arranged, database: Database) -> Callable[[FrozenClock], Any]:
-    async def make(clock: FrozenClock) -> World:
+    async def make(clock: FrozenClock, data: dict[str, Any]) -> World:
         loaded = await load_company(database, Path(DEMO_SALON), slug=f"crm-{uuid4().hex[:8]}")
         scope = loaded.scope
         book = DatabaseSalonBook(database, clock, Outbox(database))

@@ -8,7 +8,7 @@ from agent.language.understander import RuleUnderstander
 from core.ids import CompanyId
 from core.tenancy import CompanyScope
 from tests.contract.arrangements import arrange
-from tests.dialogues.runner import World, fixture, play
+from tests.dialogues.runner import World, play
 from tests.dialogues.snapshot import of_memory
 from tests.simulators.memory_crm import memory_salon
 
@@ -44,8 +44,8 @@ TALKS = [
 async def test_a_person_gets_the_draft_and_nobody_is_told_that_she_is_booked(scenario):
     async with arrange("dikidi") as arranged:
 
-        async def world(clock):
-            salon = memory_salon(fixture(), clock)
+        async def world(clock, data):
+            salon = memory_salon(data, clock)
 
             async def state():
                 return of_memory(salon)

@@ -80,7 +80,7 @@ class MemorySalon:
     outcomes: dict[ConversationId, Outcome] = field(default_factory=dict)
     notes: list[tuple[BookingId, str]] = field(default_factory=list)
     wishes: dict[tuple[Any, ...], WriteResult] = field(default_factory=dict)
-    able: Capabilities = field(default_factory=Capabilities)
+    able: Capabilities = field(default_factory=lambda: Capabilities(knows_history=True))
     down: bool = False
     unknown_next: bool = False
     refuse_next: RefusalReason | None = None
@@ -163,6 +163,18 @@ class MemorySalon:
             if b.client_id == client_id and b.status in ACTIVE_STATUSES and b.end > now
         ]
         return sorted(own, key=lambda b: b.start)
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        await self._touch("visits_of")
+        own = [
+            b
+            for b in self.bookings.values()
+            if b.client_id == client_id and b.status is not BookingStatus.CANCELLED
+            and b.end <= self.clock.now() and b.start >= since
+        ]  # fmt: skip
+        return sorted(own, key=lambda b: b.start, reverse=True)[:limit]
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         return Changes((), cursor)

@@ -33,7 +33,7 @@ MEETING = 2
 """task_type_id: the vendor's own «встреча»."""
 CHANGED_WITHIN = timedelta(days=3)
 OVERLAP = timedelta(seconds=60)
-CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
+CAPABILITIES = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 HOOKS = ["add_lead", "update_lead", "status_lead", "delete_lead", "restore_lead", "update_contact", "update_task"]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -184,6 +184,11 @@ class Bitrix24Crm:
 
     async def bookings_of(self, scope: CompanyScope, client_id: ClientId) -> Sequence[Booking]:
         return await self._answer(lambda crm: crm.bookings_of(scope, client_id))
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        return await self._answer(lambda crm: crm.visits_of(scope, client_id, since=since, limit=limit))
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         return await self._answer(lambda crm: crm.changes_since(scope, cursor))

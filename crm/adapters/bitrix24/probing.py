@@ -13,8 +13,8 @@ SWITCHED_OFF_RU = (
 )
 REMEDY_RU = "Проверьте адрес портала и права ключа в Битрикс24 (Разработчикам), затем повторите."
 
-BOOKING = Capabilities(waiting_prepay=False, staff_locked=False)
-DEALS = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
+BOOKING = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False)
+DEALS = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 
 
 class Missing(Exception):

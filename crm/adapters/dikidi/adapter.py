@@ -198,6 +198,11 @@ class DikidiCrm:
         mine = [row for row in rows if row.phone and row.phone == phone and row.end > now and not row.cancelled]
         return sorted((_booking(row, lists) for row in mine), key=lambda booking: booking.start)
 
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        raise InvalidInput("DIKIDI's export holds no history that can be relied on; see the capabilities")
+
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         return Changes((), cursor or "-")
 

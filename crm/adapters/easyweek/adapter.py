@@ -24,6 +24,7 @@ from crm.adapters.easyweek.register import Register
 from crm.adapters.easyweek.wire import BASE_URL, LONGEST_RETRY_AFTER_S, Wire, http_profile
 from crm.adapters.easyweek.writing import CANCEL, Canceller, Visitor, comment_of, utc_text, write
 from crm.catalogue import best_match, check_order
+from crm.history import past_visits
 from crm.model import (
     ACTIVE_STATUSES,
     Booking,
@@ -77,7 +78,9 @@ class EasyweekCrm:
         self._register = Register(self._wire, self._lists, tools.links, tools.clock)
         self._canceller = Canceller(self._wire, self._register, connection.setting("cancel", CANCEL))
         notifies = connection.setting("notifies_clients", "no").casefold() in ("yes", "да", "true", "1")
-        self._able = Capabilities(waiting_prepay=False, staff_locked=False, notifies_clients=notifies)
+        self._able = Capabilities(
+            knows_history=True, waiting_prepay=False, staff_locked=False, notifies_clients=notifies
+        )
 
     # --- reading
 
@@ -256,6 +259,20 @@ class EasyweekCrm:
         rows = [row for one in customers for row in await self._register.of_customer(one)]
         coming = [row for row in rows if self._coming(row, lists, now)]
         return sorted(await self._register.complete(lists, coming), key=lambda booking: booking.start)
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        now, lists = self._tools.clock.now(), await self._lists.lists(scope)
+        new = read_client_id(client_id)
+        customers = [client_id] if new is None else [client.id for client in await self._register.customers(new[0])]
+        rows = [row for one in customers for row in await self._register.of_customer(one)]
+        over = {found.id: row for row in rows if (found := records.booking(row, lists, None)).end <= now}
+        known = past_visits(
+            [records.booking(row, lists, None) for row in over.values()], since=since, now=now, limit=limit
+        )
+        complete = await self._register.complete(lists, [over[booking.id] for booking in known])
+        return sorted(complete, key=lambda booking: booking.start, reverse=True)
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         now = self._tools.clock.now()

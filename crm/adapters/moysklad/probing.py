@@ -10,7 +10,7 @@ from crm.adapters.moysklad.wire import Wire
 from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
 
-CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
+CAPABILITIES = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 ORGANIZATION_RU = "Заведите юрлицо в МоёмСкладе или дайте сотруднику, чей ключ введён, право его видеть."
 MAP_RU = (
     "Исправьте сопоставление (--map): номер берётся из адреса карточки в МоёмСкладе. Если карточка на месте, "

@@ -41,7 +41,7 @@ from crm.vendor.parsing import Record
 
 log = structlog.get_logger(__name__)
 
-CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
+CAPABILITIES = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 MARKED_WITHIN = timedelta(days=7)
 """How far back a marker is looked for: the desk watches for late writes for a day, and visits lie ahead."""
 AHEAD = timedelta(days=120)

@@ -44,7 +44,7 @@ OVERLAP = timedelta(minutes=2)
 FRESH_S = 2.5
 """How old the first look before a write may be: one request a second is all there is, and what comes between is seen
 by the second look after the write. Free time that is offered is always asked for anew."""
-CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
+CAPABILITIES = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 
 
 class PlanfixLedger:

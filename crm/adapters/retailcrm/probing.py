@@ -11,7 +11,7 @@ from crm.model import Capabilities
 from crm.vendor.adapter import Connection, Probe, ProbeItem, ProbeState
 from crm.vendor.parsing import Record
 
-CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, keeps_schedule=False)
+CAPABILITIES = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, keeps_schedule=False)
 SCOPES = ("order_read", "order_write", "customer_read", "customer_write", "reference_read", "user_read")
 OTHER_RU = "Проверьте адрес, ключ и его права в RetailCRM, затем повторите."
 SITE_RU = "Впишите символьный код магазина: Настройки → Магазины → Магазины, колонка «Символьный код»."

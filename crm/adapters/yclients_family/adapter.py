@@ -18,6 +18,7 @@ from crm.adapters.yclients_family.free_time import bookable_days, free_parts, kn
 from crm.adapters.yclients_family.records import ATTENDANCE_OF, booking, client
 from crm.adapters.yclients_family.wire import Profile, Wire, data_of, digits, http_profile, reason_of, refused, total_of
 from crm.catalogue import best_match, check_order
+from crm.history import past_visits
 from crm.model import (
     ACTIVE_STATUSES,
     Booking,
@@ -318,6 +319,16 @@ class YclientsCrm:
         )
         mine = [b for b in found if b.client_id == client_id and b.end > now and b.status in ACTIVE_STATUSES]
         return sorted(mine, key=lambda b: b.start)
+
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        now, zone = self._tools.clock.now(), await self._zone(scope)
+        first, last = since.astimezone(zone).date(), now.astimezone(zone).date()
+        found = await self._records(
+            scope, {"client_id": client_id, "start_date": first.isoformat(), "end_date": last.isoformat()}
+        )
+        return past_visits([b for b in found if b.client_id == client_id], since=since, now=now, limit=limit)
 
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         now = self._tools.clock.now()

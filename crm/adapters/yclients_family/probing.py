@@ -10,7 +10,7 @@ from crm.model import Capabilities
 from crm.vendor.adapter import Probe, ProbeItem, ProbeState
 from crm.vendor.probing import answered
 
-CAPABILITIES = Capabilities(waiting_prepay=False, staff_locked=False, notifies_clients=True)
+CAPABILITIES = Capabilities(knows_history=True, waiting_prepay=False, staff_locked=False, notifies_clients=True)
 
 
 async def probe(wire: Wire, company: str, lists: BranchLists, today: date) -> Probe:

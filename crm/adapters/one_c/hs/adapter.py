@@ -341,6 +341,11 @@ class HsCrm:
         alive = [b for b in found if b is not None and b.end > now and b.status in ACTIVE_STATUSES]
         return sorted((replace(b, client_id=client_id) for b in alive), key=lambda b: b.start)
 
+    async def visits_of(
+        self, scope: CompanyScope, client_id: ClientId, *, since: datetime, limit: int
+    ) -> Sequence[Booking]:
+        raise InvalidInput("this service of 1C tells only of visits to come; see the capabilities")
+
     async def changes_since(self, scope: CompanyScope, cursor: str) -> Changes:
         raise InvalidInput("this service of 1C does not tell what changed; see the capabilities")
 
