@@ -1,23 +1,12 @@
 """One conversation by text with the same agent as on the phone: state, history, timeline, outcome."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from agent.model import (
-    Channel,
-    Conversation,
-    EndCall,
-    Expect,
-    Handoff,
-    Say,
-    Speaker,
-    StateChanged,
-    ToolCall,
-    Turn,
-    TurnKind,
-    Utterance,
-)
+from agent.model import Channel, Conversation, Speaker, Turn, TurnKind, Utterance
 from agent.ports import Agent
+from agent.text_reply import TextReply as Reply
+from agent.text_reply import collect
 from core.clock import Clock
 from core.conversations import ConversationStore
 from core.ids import new_conversation_id
@@ -25,21 +14,7 @@ from core.phone import Phone
 from core.tenancy import CompanyScope
 from core.timeline import EventKind, Timeline, TimelineEvent
 
-
-@dataclass(slots=True)
-class Reply:
-    """What came back on one turn."""
-
-    texts: list[str] = field(default_factory=list)
-    expect: Expect = Expect.FREE
-    tools: list[ToolCall] = field(default_factory=list)
-    handoff: Handoff | None = None
-    outcome: str = ""
-    """Set when the agent ended the conversation."""
-
-    @property
-    def ended(self) -> bool:
-        return bool(self.outcome) or self.handoff is not None
+__all__ = ["Reply", "TextSession"]
 
 
 class TextSession:
@@ -79,24 +54,13 @@ class TextSession:
 
     async def _reply(self, kind: TurnKind, text: str) -> Reply:
         reply = Reply()
-        async for event in self._agent.reply(self.conversation, Turn(kind, self._clock.now(), text)):
-            match event:
-                case Say():
-                    reply.texts.append(event.text)
-                    reply.expect = event.expect
-                    self._log(EventKind.AGENT_SAID, pii_text=event.text, expect=event.expect.value)
-                case ToolCall():
-                    reply.tools.append(event)
-                    self._log(EventKind.TOOL_CALL, name=event.name, pii_arguments=event.arguments,
-                              outcome=event.outcome, took_ms=round(event.took_ms, 1), writes=event.writes)  # fmt: skip
-                case Handoff():
-                    reply.handoff = event
-                    self._log(EventKind.HANDOFF, reason=event.reason)
-                case EndCall():
-                    reply.outcome = event.outcome.value
-                    self._log(EventKind.OUTCOME, outcome=event.outcome.value)
-                case StateChanged():
-                    self.conversation = replace(self.conversation, state=event.state)
+        try:
+            await collect(self._agent, self.conversation, Turn(kind, self._clock.now(), text), self._clock, reply)
+        finally:
+            for event in reply.timeline(self.conversation.id):
+                self._timeline.append(self.conversation.scope, event)
+        if reply.state is not None:
+            self.conversation = replace(self.conversation, state=reply.state)
         for said in reply.texts:
             self._remember(Speaker.AGENT, said)
         conversation = self.conversation

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from core.database import Database
+from core.database import Connection, Database
 from core.errors import AppError, NotFound
 from core.ids import ConversationId
 from core.tenancy import CompanyScope
@@ -59,15 +59,28 @@ class ConversationStore:
     ) -> None:
         """Starting twice is one start: an edge that reconnects says it again."""
         async with self._database.company(scope) as conn:
-            await conn.execute(
-                """insert into conversations (company_id, id, channel, caller, started_at)
-                   values ($1, $2, $3, $4, $5) on conflict (company_id, id) do nothing""",
-                scope.company_id,
-                conversation_id,
-                channel,
-                caller,
-                started_at,
-            )
+            await self.start_in(conn, scope, conversation_id, channel=channel, started_at=started_at, caller=caller)
+
+    async def start_in(
+        self,
+        conn: Connection,
+        scope: CompanyScope,
+        conversation_id: ConversationId,
+        *,
+        channel: str,
+        started_at: datetime,
+        caller: str = "",
+    ) -> None:
+        """As `start`, in the caller's transaction."""
+        await conn.execute(
+            """insert into conversations (company_id, id, channel, caller, started_at)
+               values ($1, $2, $3, $4, $5) on conflict (company_id, id) do nothing""",
+            scope.company_id,
+            conversation_id,
+            channel,
+            caller,
+            started_at,
+        )
 
     async def save_state(
         self,
@@ -83,16 +96,28 @@ class ConversationStore:
         NotFound when the conversation was never started.
         """
         async with self._database.company(scope) as conn:
-            version = await conn.fetchval(
-                """update conversations set state = $3, version = version + 1
-                   where company_id = $1 and id = $2 and ($4::integer is null or version = $4) returning version""",
-                scope.company_id,
-                conversation_id,
-                dict(state),
-                expected_version,
-            )
-            if version is None and expected_version is not None and await self._exists(conn, scope, conversation_id):
-                raise StaleState("the state of this conversation was saved by another process")
+            return await self.save_state_in(conn, scope, conversation_id, state, expected_version=expected_version)
+
+    async def save_state_in(
+        self,
+        conn: Connection,
+        scope: CompanyScope,
+        conversation_id: ConversationId,
+        state: Mapping[str, Any],
+        *,
+        expected_version: int | None = None,
+    ) -> int:
+        """As `save_state`, in the caller's transaction."""
+        version = await conn.fetchval(
+            """update conversations set state = $3, version = version + 1
+               where company_id = $1 and id = $2 and ($4::integer is null or version = $4) returning version""",
+            scope.company_id,
+            conversation_id,
+            dict(state),
+            expected_version,
+        )
+        if version is None and expected_version is not None and await self._exists(conn, scope, conversation_id):
+            raise StaleState("the state of this conversation was saved by another process")
         if version is None:
             raise NotFound("the conversation does not exist")
         return int(version)
