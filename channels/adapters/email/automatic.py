@@ -4,9 +4,10 @@
 """
 
 from dataclasses import dataclass
-from email.message import EmailMessage, Message
-from email.utils import parseaddr
+from email.message import Message
 from enum import StrEnum
+
+from channels.adapters.email.mail import address, header
 
 OWN_HEADER = "X-AI-Admin-Message"
 """On every mail that we send, with our part's marker: our own mail is known again wherever it comes back."""
@@ -48,7 +49,7 @@ class Report:
     recipient: str
 
 
-def nature(mail: EmailMessage, own_address: str) -> Nature:
+def nature(mail: Message, own_address: str) -> Nature:
     """What kind of mail it is, judged by its headers alone."""
     kind = str(mail.get_content_type()).lower()
     report = str(mail.get_param("report-type") or "").lower() if kind == "multipart/report" else ""
@@ -56,17 +57,17 @@ def nature(mail: EmailMessage, own_address: str) -> Nature:
         return Nature.BOUNCE
     if report == "disposition-notification":
         return Nature.RECEIPT
-    sender = parseaddr(_text(mail, "From"))[1].lower()
-    if mail[OWN_HEADER] is not None or sender == own_address.lower():
+    sender = address(mail, "From")[1]
+    if header(mail, OWN_HEADER) or sender == own_address.lower():
         return Nature.OURS
-    submitted = _text(mail, "Auto-Submitted").split(";")[0].strip().lower()
+    submitted = header(mail, "Auto-Submitted").split(";")[0].strip().lower()
     if submitted and submitted != "no":
         return Nature.AUTOMATIC
-    if _text(mail, "Return-Path").strip() == "<>":
+    if header(mail, "Return-Path").strip() == "<>":
         return Nature.AUTOMATIC
-    if any(word in ("auto_reply", "bulk", "junk") for word in _text(mail, "Precedence").lower().split()):
+    if any(word in ("auto_reply", "bulk", "junk") for word in header(mail, "Precedence").lower().split()):
         return Nature.AUTOMATIC
-    if any(mail[name] is not None for name in (*_MASS, *_CONVENTIONS)):
+    if any(header(mail, name) for name in (*_MASS, *_CONVENTIONS)):
         return Nature.AUTOMATIC
     local = sender.partition("@")[0]
     if not sender or local in _ROBOTS or local.startswith(("bounce+", "bounces+", "noreply+", "no-reply+")):
@@ -74,26 +75,26 @@ def nature(mail: EmailMessage, own_address: str) -> Nature:
     return Nature.PERSON
 
 
-def delivery_report(mail: EmailMessage) -> Report | None:
+def delivery_report(mail: Message) -> Report | None:
     """The first recipient's part of a report (RFC 3464); None when it holds none."""
     for part in mail.walk():
         if part.get_content_type() != "message/delivery-status":
             continue
         blocks = part.get_payload()
         for block in blocks if isinstance(blocks, list) else []:
-            if block.get("Action"):  # type: ignore[union-attr]
-                recipient = str(block.get("Final-Recipient") or block.get("Original-Recipient") or "")  # type: ignore[union-attr]
+            if isinstance(block, Message) and header(block, "Action"):
+                recipient = header(block, "Final-Recipient") or header(block, "Original-Recipient")
                 return Report(
-                    str(block.get("Action")).strip().lower(),  # type: ignore[union-attr]
-                    str(block.get("Status") or "").split(" ")[0].strip(),  # type: ignore[union-attr]
-                    str(block.get("Diagnostic-Code") or "")[:300],  # type: ignore[union-attr]
+                    header(block, "Action").lower(),
+                    header(block, "Status").partition(" ")[0],
+                    header(block, "Diagnostic-Code")[:300],
                     _original_id(mail),
                     recipient.partition(";")[2].strip().lower(),
                 )
     return None
 
 
-def receipt_of(mail: EmailMessage) -> str:
+def receipt_of(mail: Message) -> str:
     """The message id that a read receipt (RFC 8098) is about; empty: it does not say."""
     for part in mail.walk():
         if part.get_content_type() == "message/disposition-notification":
@@ -102,7 +103,7 @@ def receipt_of(mail: EmailMessage) -> str:
     return ""
 
 
-def _original_id(mail: EmailMessage) -> str:
+def _original_id(mail: Message) -> str:
     for part in mail.walk():
         if part.get_content_type() in ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers"):
             return _field(_inner(part.get_payload()), "message-id")
@@ -123,8 +124,3 @@ def _field(text: str, wanted: str) -> str:
         if name.strip().lower() == wanted:
             return value.strip().strip("<>")
     return ""
-
-
-def _text(mail: EmailMessage, name: str) -> str:
-    value = mail.get(name)
-    return "" if value is None else str(value)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-import imapclient  # type: ignore[import-untyped]
 import structlog
-from imapclient import IMAPClient, SocketTimeout
+from imapclient import IMAPClient, SocketTimeout  # type: ignore[import-untyped]
 from imapclient.exceptions import IMAPClientError, LoginError  # type: ignore[import-untyped]
+from imapclient.imapclient import SENT  # type: ignore[import-untyped]
 
-from channels.adapters.email.mail import Mail, attachment_parts, parse_mail
+from channels.adapters.email.mail import Mail, attachment_parts, parse_mail, payload
 from channels.adapters.email.reading import events_of, sent_by_staff
 from channels.model import Event
 from core.clock import Clock
@@ -88,26 +88,29 @@ class Mailbox:
         """Batches of events with the cursor behind them, for ever. The first time it begins with what comes from now
         on: a salon does not want its old mail answered."""
         places = _places(cursor)
+        folders = (INBOX, *([self._sent_folder] if self._sent_folder else []))
+        fresh = [folder for folder in folders if folder not in places]
+        for folder in fresh:
+            _, places[folder] = await self._look(folder, None)
+        if fresh:
+            yield (), _cursor(places)
         while True:
-            for folder in (INBOX, *([self._sent_folder] if self._sent_folder else [])):
-                before = places.get(folder)
-                while True:
-                    mails, place = await self._step(lambda f=folder: self._newer(f, places.get(f)))  # type: ignore[misc]
-                    places[folder] = place
-                    found: list[Event] = []
-                    for mail, arrived_at in mails:
-                        found += (
-                            events_of(mail, self._own, arrived_at)
-                            if folder == INBOX
-                            else sent_by_staff(mail, arrived_at)
-                        )
-                    if mails or before is None:
-                        yield found, _cursor(places)
-                    before = place
-                    if len(mails) < BATCH:
-                        break
+            for folder in folders:
+                full = True
+                while full:
+                    mails, places[folder] = await self._look(folder, places[folder])
+                    full = len(mails) == BATCH
+                    read = self._received if folder == INBOX else sent_by_staff
+                    if mails:
+                        yield [event for mail, at in mails for event in read(mail, at)], _cursor(places)
             read_to = places[INBOX].uid
             await self._step(lambda: self._wait(read_to))  # noqa: B023 - awaited here and now
+
+    async def _look(self, folder: str, place: Place | None) -> tuple[list[tuple[Mail, datetime]], Place]:
+        return await self._step(lambda: self._newer(folder, place))
+
+    def _received(self, mail: Mail, at: datetime) -> tuple[Event, ...]:
+        return events_of(mail, self._own, at)
 
     async def fetch(self, place: str, most_bytes: int) -> bytes:
         """The file behind a reference made by `events`. Raises NotFound, InvalidInput."""
@@ -126,8 +129,7 @@ class Mailbox:
             parts = attachment_parts(parse_mail(content).source)
             if int(number) >= len(parts):
                 raise NotFound("the mail has no such file")
-            payload = parts[int(number)].get_payload(decode=True)
-            return payload if isinstance(payload, bytes) else b""
+            return payload(parts[int(number)])
 
         return await self._step(read)
 
@@ -143,7 +145,7 @@ class Mailbox:
             timeout=SocketTimeout(CONNECT_S, READ_S),
         )  # fmt: skip
         client.login(server.login, server.password)
-        folder = client.find_special_folder(imapclient.SENT)
+        folder = client.find_special_folder(SENT)
         self._sent_folder = str(folder) if folder else ""
 
     def _newer(self, folder: str, place: Place | None) -> tuple[list[tuple[Mail, datetime]], Place]:

@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
 from email.utils import parseaddr, parsedate_to_datetime
 
 from channels.adapters.email.quotes import own_words, text_of_html
@@ -39,26 +41,26 @@ class Mail:
     text: str
     """The person's own words."""
     media: tuple[Media, ...]
-    source: EmailMessage
+    source: Message
 
 
 def parse_mail(content: bytes, place: str = "") -> Mail:
     """`place`: where the mail can be fetched again, for the references of its files; empty: nowhere."""
-    mail = message_from_bytes(content, policy=policy.default)
-    assert isinstance(mail, EmailMessage)
-    name, sender = parseaddr(header(mail, "From"))
+    # the old policy on purpose: the new one's header parser raises a dozen kinds of errors on what people really send
+    mail = message_from_bytes(content)
+    name, sender = address(mail, "From")
     subject = header(mail, "Subject")
     text = _words(mail)
     message_id = bare_id(header(mail, "Message-ID"))
     if not message_id:
         seed = "\n".join((header(mail, "Date"), sender, subject, text))
         message_id = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest() + "@no-id"
-    recipients = [parseaddr(part)[1].lower() for part in (header(mail, "To"), header(mail, "Delivered-To"))]
+    recipients = [address(mail, part)[1] for part in ("To", "Delivered-To")]
     return Mail(
         message_id=message_id,
-        sender=sender.strip().lower(),
-        name=name.strip(),
-        to=tuple(address for address in recipients if address),
+        sender=sender,
+        name=name,
+        to=tuple(found for found in recipients if found),
         subject=subject,
         at=_date(header(mail, "Date")),
         in_reply_to=next(iter(ids(header(mail, "In-Reply-To"))), ""),
@@ -75,13 +77,33 @@ def answered_subject(subject: str, fallback: str) -> str:
     return f"Re: {bare}" if bare else fallback
 
 
-def header(mail: EmailMessage, name: str) -> str:
-    """Decoded (RFC 2047), on one line; empty when absent."""
+def header(mail: Message, name: str) -> str:
+    """Decoded (RFC 2047), on one line; empty when absent. Bytes without any encoding are read as UTF-8, then as
+    Windows-1251; a broken encoded word stays as it is."""
+    raw = next((value for key, value in mail.raw_items() if key.lower() == name.lower()), "")
+    text = _readable(str(raw).encode("utf-8", "surrogateescape"), "utf-8")
     try:
-        value = mail.get(name)
-    except (ValueError, IndexError, KeyError, AttributeError):  # the parser's own errors on broken headers
+        pieces = decode_header(text)
+    except (HeaderParseError, ValueError):
+        pieces = [(text, None)]
+    words = [piece if isinstance(piece, str) else _readable(piece, charset) for piece, charset in pieces]
+    return re.sub(r"\s+", " ", "".join(words)).strip()
+
+
+def address(mail: Message, name: str) -> tuple[str, str]:
+    """Name and address (lower case) of the first mailbox in a header; empty where it holds none."""
+    try:
+        found, where = parseaddr(header(mail, name))
+    except (ValueError, IndexError):
+        return "", ""
+    return found.strip(), where.strip().lower()
+
+
+def file_name(part: Message) -> str:
+    try:
+        return re.sub(r"[\x00-\x1f/\\]", "_", part.get_filename() or "")[:200]
+    except (ValueError, LookupError, TypeError, IndexError):
         return ""
-    return "" if value is None else re.sub(r"\s+", " ", str(value)).strip()
 
 
 def ids(value: str) -> Iterator[str]:
@@ -94,7 +116,7 @@ def bare_id(value: str) -> str:
     return next(iter(ids(value)), "")
 
 
-def _words(mail: EmailMessage) -> str:
+def _words(mail: Message) -> str:
     plain: list[str] = []
     html: list[str] = []
     for part in _bodies(mail):
@@ -105,7 +127,7 @@ def _words(mail: EmailMessage) -> str:
     return own_words(text_of_html("\n".join(html)))
 
 
-def _bodies(mail: EmailMessage) -> Iterator[EmailMessage]:
+def _bodies(mail: Message) -> Iterator[Message]:
     for part in mail.walk():
         if part.is_multipart() or part.get_content_disposition() == "attachment":
             continue
@@ -113,28 +135,38 @@ def _bodies(mail: EmailMessage) -> Iterator[EmailMessage]:
             yield part
 
 
-def decoded(part: EmailMessage) -> str:
-    """Text of a body part. An unknown or lying charset falls back to UTF-8, then to Windows-1251 (Russian mail)."""
-    raw = part.get_payload(decode=True)
-    content = raw if isinstance(raw, bytes) else b""
-    for charset in (part.get_content_charset(), "utf-8", "windows-1251"):
+def decoded(part: Message) -> str:
+    """Text of a body part."""
+    return _readable(payload(part), part.get_content_charset())
+
+
+def payload(part: Message) -> bytes:
+    try:
+        raw = part.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        return b""
+    return raw if isinstance(raw, bytes) else b""
+
+
+def _readable(content: bytes, charset: str | None) -> str:
+    """An unknown or lying charset falls back to UTF-8, then to Windows-1251 (Russian mail)."""
+    for name in (charset, "utf-8", "windows-1251"):
         try:
-            return content.decode(charset or "utf-8")
-        except (LookupError, UnicodeDecodeError):
+            return content.decode(name or "utf-8")
+        except (LookupError, UnicodeDecodeError, ValueError):
             continue
     return content.decode("utf-8", "replace")
 
 
-def _attachments(mail: EmailMessage, place: str) -> Iterator[Media]:
+def _attachments(mail: Message, place: str) -> Iterator[Media]:
     for number, part in enumerate(attachment_parts(mail)):
-        content = part.get_payload(decode=True)
-        data = content if isinstance(content, bytes) else b""
+        data = payload(part)
         yield Media(
             kind_of(part.get_content_type()),
             ref=f"{place}#{number}" if place else in_the_message(data),
             mime_type=part.get_content_type(),
             size=len(data),
-            name=part.get_filename() or "",
+            name=file_name(part),
         )
 
 
@@ -143,17 +175,16 @@ def in_the_message(data: bytes) -> str:
     return "data:" + base64.b64encode(data).decode() if len(data) <= MOST_CARRIED else ""
 
 
-def attachment_parts(mail: EmailMessage) -> list[EmailMessage]:
+def attachment_parts(mail: Message) -> list[Message]:
     """Files of a mail in order; small inline pictures of signatures are left out."""
-    found: list[EmailMessage] = []
+    found: list[Message] = []
     for part in mail.walk():
-        if part.is_multipart() or (part.get_content_type() in ("text/plain", "text/html") and not part.get_filename()):
+        if part.is_multipart() or (part.get_content_type() in ("text/plain", "text/html") and not file_name(part)):
             continue
         if part.get_content_maintype() == "message" or part.get_content_type() == "application/ms-tnef":
             continue
-        content = part.get_payload(decode=True)
-        inline = part.get_content_disposition() == "inline" or (part["Content-ID"] and not part.get_filename())
-        if inline and isinstance(content, bytes) and len(content) < 10_000:
+        inline = part.get_content_disposition() == "inline" or (part["Content-ID"] and not file_name(part))
+        if inline and len(payload(part)) < 10_000:
             continue
         found.append(part)
     return found

@@ -6,10 +6,9 @@ nothing. That is also why `Person.phone` stays empty.
 
 import hashlib
 from datetime import datetime
-from email.utils import parseaddr
 
 from channels.adapters.email.automatic import OWN_HEADER, Nature, delivery_report, nature, receipt_of
-from channels.adapters.email.mail import Mail, header
+from channels.adapters.email.mail import Mail, address, header
 from channels.model import Delivery, DeliveryReported, Event, MessageReceived, Person, StaffReplied
 
 
@@ -40,7 +39,7 @@ def sent_by_staff(mail: Mail, arrived_at: datetime) -> tuple[Event, ...]:
     """A mail in the mailbox's own folder of sent mails. Ours are known by their header and mean nothing."""
     if header(mail.source, OWN_HEADER):
         return ()
-    recipient = parseaddr(header(mail.source, "To"))[1].lower()
+    recipient = address(mail.source, "To")[1]
     if not recipient:
         return ()
     return (StaffReplied(event_id(mail), recipient, mail.message_id, arrived_at, mail.text),)
@@ -61,7 +60,7 @@ def _received(mail: Mail, arrived_at: datetime, *, automatic: bool) -> MessageRe
             "message_id": mail.message_id,
             "references": [*mail.references, mail.message_id][-20:],
             "subject": mail.subject[:300],
-            "reply_to": parseaddr(header(mail.source, "Reply-To"))[1].lower(),
+            "reply_to": address(mail.source, "Reply-To")[1],
         },
     )
 

@@ -1,0 +1,4 @@
+"""A mail provider: one mailbox read by IMAP (RFC 3501, IDLE, SPECIAL-USE) and written to by SMTP (RFC 5321).
+
+Strict: unknown commands, arguments in the wrong state and bare line feeds are errors, as at a real server.
+"""
