@@ -172,6 +172,21 @@ class Templated(Protocol):
         ...
 
 
+class WebChatDoor(Protocol):
+    """Our own chat on the salon's page, whose vendor we are ourselves."""
+
+    async def say(self, account: Account, body: Mapping[str, Any], marker: str) -> str:
+        """Stores a message for the visitor once for each marker, and tells the open pages; its id.
+        Raises NotFound when the talk was deleted."""
+        ...
+
+    async def typing(self, account: Account, thread: str) -> None: ...
+
+    async def file(self, account: Account, file_id: str, most_bytes: int) -> bytes:
+        """What a visitor uploaded. Raises NotFound, InvalidInput when it is larger."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterTools:
     """What an adapter is built with. Nothing of it is the adapter's to close."""
@@ -184,6 +199,8 @@ class AdapterTools:
     timings: Timings = field(default_factory=lambda: Timings(deadline_s=10.0, write_deadline_s=10.0))
     """Nobody holds a telephone here: seconds more than in a call."""
     observe: Observe | None = None
+    web_chat: WebChatDoor | None = None
+    """Only in processes that send through the web chat."""
 
 
 @dataclass(frozen=True, slots=True)
