@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +19,13 @@ from channels.json_fields import Fields, fields, rows, text, whole
 from channels.model import Account, Media, MessageReceived, Outgoing, Part, Refusal, SendResult, Sent
 from channels.ports import AdapterTools, Capability, Probe, Reading, WebhookReply, WebhookRequest
 from core.errors import Forbidden, InvalidInput, NotFound
-from core.outside_http import Kind, Malformed, before_writing
+from core.outside_http import Kind, Malformed, OutcomeUnknown, before_writing
 
 MARKER_MOST = 512
 _META_HOSTS = (".fbsbx.com", ".facebook.com", ".fbcdn.net", ".whatsapp.net", ".whatsapp.com")
 """Where files lie; the token is shown nowhere else."""
 MOST_TEMPLATE_PAGES = 50
+_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class WhatsappAdapter:
@@ -55,13 +57,12 @@ class WhatsappAdapter:
     # --- in
 
     def verify(self, request: WebhookRequest) -> None:
+        expected = self._account.secrets.get("verify_token", "")
+        if not expected:
+            raise Forbidden("this account was never set up: it has no verify token")
         if request.method == "GET":
-            expected = self._account.secrets.get("verify_token", "")
-            if (
-                not expected
-                or request.query.get("hub.mode") != "subscribe"
-                or not _same(request.query.get("hub.verify_token", ""), expected)
-            ):
+            given = request.query.get("hub.verify_token", "")
+            if request.query.get("hub.mode") != "subscribe" or not _same(given, expected):
                 raise Forbidden("the verify token is not the one of this account")
             return
         secret = self._account.secrets.get("app_secret", "")
@@ -83,7 +84,7 @@ class WhatsappAdapter:
     async def send(self, part: Part, marker: str) -> SendResult:
         body = {name: value for name, value in part.body.items() if not name.startswith("_")}
         person = str(body.get("to") or body.get("recipient"))
-        await self._graph.wait_for_person(person, self._tools.timings.write_deadline_s)
+        await self._graph.wait_for_person(person)
         if "_upload" in part.body:
             media_id = await self._upload(base64.b64decode(part.body["_upload"]))
             if media_id is None:
@@ -108,7 +109,10 @@ class WhatsappAdapter:
                 raise await self._graph.pause_person(person)
             return Sent(""), error
         self._graph.person_is_fine(person)
-        return Sent(text(next(rows(answer, "messages"), {}), "id")), None
+        message_id = text(next(rows(answer, "messages"), {}), "id")
+        if not message_id:
+            raise OutcomeUnknown("WhatsApp took a message and named no id", error="malformed")
+        return Sent(message_id), None
 
     async def _upload(self, voice: bytes) -> str | None:
         """The media id; None when Meta does not take the recording. Nothing is shown to anybody yet."""
@@ -137,8 +141,8 @@ class WhatsappAdapter:
 
     async def fetch(self, media: Media, most_bytes: int) -> bytes:
         media_id, _, digest = media.ref.partition("#")
-        if not media_id:
-            raise NotFound("this message holds no file")
+        if not _MEDIA_ID.fullmatch(media_id):
+            raise NotFound("this message holds no file of WhatsApp's")
         for last in (False, True):  # the address lives five minutes: a dead one is asked for once more
             where = await self._where(media_id)
             size = whole(where, "file_size")

@@ -34,7 +34,7 @@ def compose(message: Outgoing, now: datetime, templates: Sequence[Template], lan
     """Parts in order. A template only where free text is not allowed any more, or we cannot know."""
     to = address(message.thread, message.meta)
     if message.template and not window_open(message.meta, now):
-        return [Part(1, _template(message, to, templates, language), message.text)]
+        return [Part(0, _template(message, to, templates, language), message.text)]
     bodies: list[tuple[Body, str]] = []
     if message.voice and len(message.voice) <= MOST_AUDIO:
         bodies.append((_voice(message.voice, to, message.text), message.text))
@@ -43,7 +43,7 @@ def compose(message: Outgoing, now: datetime, templates: Sequence[Template], lan
         bodies += _texts(message, to, choices)
     if message.reply_to and bodies:
         bodies[0][0]["context"] = {"message_id": message.reply_to}
-    return [Part(number, body, text) for number, (body, text) in enumerate(bodies, 1)]
+    return [Part(number, body, text) for number, (body, text) in enumerate(bodies)]
 
 
 def window_open(meta: Mapping[str, Any], now: datetime) -> bool:
@@ -100,9 +100,13 @@ def _with_short_end(text: str) -> list[str]:
 
 def _interactive(text: str, choices: Sequence[Choice]) -> Body:
     if len(choices) <= MOST_BUTTONS and all(utf16(choice.text) <= BUTTON_TITLE for choice in choices):
-        buttons = [{"type": "reply", "reply": {"id": _id(c, BUTTON_ID), "title": c.text}} for c in choices]
+        ids = _ids(choices, BUTTON_ID)
+        buttons = [
+            {"type": "reply", "reply": {"id": id_, "title": choice.text}}
+            for id_, choice in zip(ids, choices, strict=True)
+        ]
         return {"type": "button", "body": {"text": text}, "action": {"buttons": buttons}}
-    rows = [_row(choice) for choice in choices]
+    rows = [_row(id_, choice) for id_, choice in zip(_ids(choices, ROW_ID), choices, strict=True)]
     return {
         "type": "list",
         "body": {"text": text},
@@ -110,15 +114,19 @@ def _interactive(text: str, choices: Sequence[Choice]) -> Body:
     }
 
 
-def _row(choice: Choice) -> Body:
-    row = {"id": _id(choice, ROW_ID), "title": shorten(choice.text, ROW_TITLE)}
+def _row(row_id: str, choice: Choice) -> Body:
+    row = {"id": row_id, "title": shorten(choice.text, ROW_TITLE)}
     if row["title"] != choice.text:
         row["description"] = shorten(choice.text, ROW_DESCRIPTION)
     return row
 
 
-def _id(choice: Choice, most: int) -> str:
-    return shorten(choice.payload or SAY + choice.text, most).strip()
+def _ids(choices: Sequence[Choice], most: int) -> list[str]:
+    """Payloads, or the words; numbered when two are the same in their first letters."""
+    found = [shorten(choice.payload or SAY + choice.text, most).strip() for choice in choices]
+    if len(set(found)) == len(found):
+        return found
+    return [f"{shorten(value, most - 4)} {number}" for number, value in enumerate(found)]
 
 
 def _ask_phone(text: str) -> Body:

@@ -10,7 +10,7 @@ from channels.json_fields import Fields, fields
 from channels.model import Account
 from channels.ports import AdapterTools
 from core.errors import Unavailable
-from core.outside_http import AccessDenied, Kind, Reply, VendorHttp, VendorProfile
+from core.outside_http import AccessDenied, Kind, Malformed, OutcomeUnknown, Reply, VendorHttp, VendorProfile
 from core.rate_limits import Limit, RateLimited
 
 BASE_URL = "https://graph.facebook.com"
@@ -20,6 +20,8 @@ PER_NUMBER = (Limit(80, 1.0, burst=40),)
 PER_PERSON = (Limit(1, 6.0, burst=20),)
 """About one in six seconds to the same person, more in a burst; how much more is not documented."""
 PAUSES_S = {Pause.NUMBER: 2.0, Pause.APP: 30.0}
+PAIR_WAIT_S = 2.0
+"""Longer is left to the queue: this worker has others to serve."""
 PAIR_PAUSES_S = (4.0, 16.0, 64.0)
 """4^X seconds, as Meta suggests."""
 
@@ -63,7 +65,12 @@ class Graph:
             if meaning is not None and meaning.why is Pause.SERVICE:
                 raise Unavailable("WhatsApp has a fault of its own and says so", sent=False, code=error.code)
             return {}, error
-        return fields(reply.json()), None
+        try:
+            return _answer_of(reply), None
+        except Malformed:
+            if more.get("kind") is Kind.WRITE:
+                raise OutcomeUnknown("WhatsApp's answer cannot be read", error="malformed") from None
+            raise
 
     async def ask(self, operation: str, path: str, params: Mapping[str, str] | None = None) -> Fields:
         """A plain question. Raises AccessDenied with the remedy when Meta refuses it."""
@@ -79,7 +86,7 @@ class Graph:
             raise denied(error, operation)
         return answer
 
-    async def wait_for_person(self, thread: str, within_s: float) -> None:
+    async def wait_for_person(self, thread: str, within_s: float = PAIR_WAIT_S) -> None:
         """A place under the limit of this person. Raises RateLimited: others may go on meanwhile."""
         key = self._pair(thread)
         paused_s = await self._limiter.paused_s(key)
@@ -106,11 +113,22 @@ class Graph:
         return f"whatsapp:pair:{sha256(f'{self.number}:{thread}'.encode()).hexdigest()[:24]}"
 
 
+def _answer_of(reply: Reply) -> Fields:
+    answer = fields(reply.json())
+    if not answer or not reply.ok:
+        raise Malformed("WhatsApp answered with no object", status=reply.status)
+    return answer
+
+
 def _pause_of(reply: Reply) -> float | None:
     """Errors that mean "not done, come back": they come with 400 as well as with 429."""
     error = error_of(reply) if reply.status >= 400 else None
     meaning = error.meaning if error else None
-    return PAUSES_S.get(meaning.why) if meaning is not None and isinstance(meaning.why, Pause) else None
+    pause_s = PAUSES_S.get(meaning.why) if meaning is not None and isinstance(meaning.why, Pause) else None
+    if pause_s is None:
+        return None
+    said = reply.headers.get("retry-after", "")
+    return float(said) if said.isdigit() else pause_s
 
 
 def _is_final(reply: Reply) -> bool:
