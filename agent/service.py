@@ -9,6 +9,7 @@ import structlog
 
 from agent.brain import Brain, Remember, TurnContext
 from agent.claims import Claim, unproven
+from agent.memory.keeper import MemoryKeeper
 from agent.model import (
     Conversation,
     DialogState,
@@ -24,6 +25,7 @@ from agent.model import (
 )
 from agent.ownership import Owned
 from agent.pending import FinishedWrite, PendingWrites
+from agent.ports import ClientMemory
 from agent.salon import Salon, SalonDirectory
 from agent.tools import CommitNeeded, Toolbox
 from core.clock import Clock
@@ -58,7 +60,11 @@ class BookingAgent:
         clock: Clock,
         brain: Brain,
         spoken_form: SpokenForm,
+        memory: ClientMemory | None = None,
     ) -> None:
+        """`memory`: what is kept of clients between talks; None: every talk begins anew."""
+        self._memory = memory
+        self._keeper = MemoryKeeper(memory)
         self._crm = crm
         self._desk = desk
         self._book = book
@@ -74,6 +80,7 @@ class BookingAgent:
     async def close(self) -> None:
         """Waits for writes under way, then stops background work."""
         await self._pending.close()
+        await self._keeper.close()
         await self._salons.close()
 
     async def reply(self, conversation: Conversation, turn: Turn) -> AsyncIterator[ReplyEvent]:
@@ -91,7 +98,9 @@ class BookingAgent:
         for write in finished:
             if isinstance(write.result, Written):
                 owned.wrote(write.result.bookings)
-        tools = Toolbox(conversation, salon, self._crm, self._desk, self._book, self._pending, turn.provisional, owned)
+        tools = Toolbox(
+            conversation, salon, self._crm, self._desk, self._book, self._pending, turn.provisional, owned, self._memory
+        )
         proven = _proven(conversation.state, finished)
         context = TurnContext(conversation, turn, salon, dict(conversation.state.data.get("brain", {})), finished)
         memory: dict[str, Any] | None = None
@@ -128,8 +137,10 @@ class BookingAgent:
         kept = memory if memory is not None else conversation.state.data.get("brain", {})
         data = {"brain": kept, "language": language, "proven": sorted(proven), "faults": faults}
         data["owned"] = owned.to_json()
+        data["kept"] = self._keeper.mark(kept, conversation)
         yield StateChanged(DialogState(data))
         self._pending.adopted(conversation.id)
+        self._keeper.keep(conversation, conversation.state.data, data)
 
     async def _gated(self, event: ReplyEvent, tools: Toolbox, proven: set[Claim]) -> ReplyEvent:
         """A sentence that claims what the desk has not said is replaced by an honest one and a task."""

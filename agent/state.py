@@ -67,6 +67,10 @@ class Question(StrEnum):
     WILL_YOU_COME = "will_you_come"
     HUMAN = "human"
     INVITE = "invite"
+    RESUME = "resume"
+    """Whether to go on where an earlier talk ended."""
+    MESSENGER = "messenger"
+    """Whether to write to her and go on in a messenger."""
 
 
 class AsBefore(StrEnum):
@@ -164,6 +168,20 @@ class ReadBack:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOff:
+    """A visit that was being arranged when an earlier talk ended, in whatever channel."""
+
+    wish: VisitWish
+    chosen: Plan | None
+    """What was to be written; None: the time was still open."""
+    channel: str
+    name: str = ""
+    """As she gave it, where the CRM does not know her."""
+    invited: bool = False
+    """We wrote to her, with consent, and asked whether to go on: a bare yes answers that."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageDraft:
     """A task being taken down for a person of the salon."""
 
@@ -201,6 +219,14 @@ class DialogueState:
     """The client's own; None: not looked up."""
     visits: tuple[PastVisit, ...] | None = None
     """Hers that are over, newest first; None: not looked up."""
+    recalled: bool = False
+    """What we remember under the number on the display has been read."""
+    own_visits: tuple[PastVisit, ...] = ()
+    """Booked in our own talks: stand in where the CRM keeps no history."""
+    left_off: LeftOff | None = None
+    """Of an earlier talk, not yet taken up nor declined."""
+    may_write: bool = False
+    """She has agreed, now or earlier, to be written to when a talk breaks off."""
     target: BookingId | None = None
     asked_booking: bool = False
     move_offered: bool = False
@@ -209,6 +235,8 @@ class DialogueState:
     written: tuple[Goal, ...] = ()
     """What has been done, in order: only after the desk said so."""
     last_plan: Plan | None = None
+    last_for: str = ""
+    """For whom it was: empty for the caller herself."""
     outcome: Outcome | None = None
     invited: bool = False
     told: tuple[str, ...] = ()
@@ -237,6 +265,21 @@ class DialogueState:
 
     def target_booking(self) -> Booking | None:
         return next((b for b in self.bookings or () if b.id == self.target), None)
+
+
+@lru_cache(maxsize=1)
+def _left_off_adapter() -> TypeAdapter[LeftOff]:
+    return TypeAdapter(LeftOff)
+
+
+def left_off_to_json(left: LeftOff) -> dict[str, Any]:
+    data: dict[str, Any] = _left_off_adapter().dump_python(left, mode="json", exclude_defaults=True)
+    return data
+
+
+def left_off_from_json(data: dict[str, Any]) -> LeftOff:
+    """Raises pydantic.ValidationError for data that no version of this class wrote."""
+    return _left_off_adapter().validate_python(data)
 
 
 @lru_cache(maxsize=1)

@@ -22,6 +22,7 @@ from agent.memory.model import HISTORY, VISITS_KEPT
 from agent.model import Conversation, ToolCall
 from agent.ownership import Owned
 from agent.pending import WRITE_TIMEOUT_S, PendingWrite, PendingWrites
+from agent.ports import ClientMemory, Remembered
 from agent.salon import Salon
 from core.errors import AppError
 from core.phone import Phone
@@ -103,6 +104,8 @@ class Toolbox:
     provisional: bool
     owned: Owned = field(default_factory=Owned)
     """What may be read and changed here; the tools widen it, nobody else."""
+    memory: ClientMemory | None = None
+    """None: nothing is remembered between talks."""
     calls: list[ToolCall] = field(default_factory=list)
     """What ran and was not yet reported; the service drains it into the reply."""
 
@@ -153,6 +156,13 @@ class Toolbox:
         since = self.conversation.started_at - HISTORY
         found = self.crm.visits_of(self.conversation.scope, client_id, since=since, limit=VISITS_KEPT)
         return await self._read("visits_of_client", arguments, self._tuple(found))
+
+    async def remembered(self) -> ToolResult[Remembered]:
+        """What is kept under the number on the display, from talks in whatever channel."""
+        phone = self.conversation.caller
+        if self.memory is None or phone is None:
+            return Ok(Remembered())
+        return await self._read("client_memory", {}, self.memory.recall(self.conversation.scope, phone))
 
     async def _made_here(self, client_id: ClientId) -> tuple[Booking, ...]:
         found = [await self.crm.get(self.conversation.scope, booking_id) for booking_id in self.owned.made]
@@ -241,6 +251,20 @@ class Toolbox:
             await self.book.add_message(self.conversation.scope, self.conversation.id, message)
 
         return await self._write_down("message", {"kind": message.kind}, run)
+
+    async def consent(self, *, given: bool, asked: str) -> ToolResult[None]:
+        """Whether she may be written to, with our question as it was put. Only under the number on the display."""
+        phone, memory = self.conversation.caller, self.memory
+        if phone is None or memory is None:
+            return Cannot("no_memory")
+
+        async def run() -> None:
+            scope, conversation = self.conversation.scope, self.conversation
+            await memory.consent(
+                scope, phone, conversation.id, given=given, asked=asked, channel=conversation.channel.value
+            )
+
+        return await self._write_down("consent", {"given": given}, run)
 
     async def file_outcome(self, outcome: Outcome) -> ToolResult[None]:
         async def run() -> None:

@@ -15,6 +15,7 @@ from agent.language.speech import to_speech
 from agent.language.understander import RuleUnderstander
 from agent.llm.brain import LlmBrain
 from agent.llm.ports import Accounts
+from agent.memory.store import MemoryStore
 from agent.prompts.serving import StoredPrompts
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
@@ -151,6 +152,7 @@ async def _salon_on(
         clock=clock,
         brain=brain,
         spoken_form=to_speech,
+        memory=client_memory(runtime, clock),
     )
     try:
         yield SalonTools(crm, desk, book, understander, agent)
@@ -159,6 +161,12 @@ async def _salon_on(
         await brain.close()
         await prompts.close()
         await desk.close()
+
+
+def client_memory(runtime: Runtime, clock: Clock) -> MemoryStore:
+    """What is kept of clients between talks, in all channels."""
+    secrets = runtime.secrets
+    return MemoryStore(runtime.database, SecretBox(secrets.fernet_keys), secrets.api_key_pepper, clock)
 
 
 def company_accounts(runtime: Runtime) -> CompanyAccounts:

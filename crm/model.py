@@ -372,6 +372,8 @@ class TaskKind(StrEnum):
 class MessageKind(StrEnum):
     CONFIRMATION = "confirmation"
     PREPAY_LINK = "prepay_link"
+    FOLLOW_UP = "follow_up"
+    """Goes on where a talk broke off: only with the client's consent."""
     ADDRESS = "address"
 
 

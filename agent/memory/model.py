@@ -14,6 +14,8 @@ T = TypeVar("T")
 HISTORY = timedelta(days=365)
 """What lies further back is no habit any more."""
 VISITS_KEPT = 12
+DRAFT_LIFETIME = timedelta(hours=24)
+"""A visit left half arranged is offered again for so long: after a night the wish is another one."""
 HABIT_OF = 6
 """So many of the latest visits make a habit."""
 HABIT_SHARE = 0.6

@@ -155,6 +155,7 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
                 goal=Goal.NONE,
                 written=(*state.written, Goal.BOOK),
                 last_plan=plan,
+                last_for=state.wish.for_whom or state.wish.visitor_name,
                 outcome=Outcome.BOOKED,
                 bookings=None,
                 target=bookings[0].id if bookings else None,

@@ -2,18 +2,21 @@
 
 from dataclasses import replace
 
-from agent.model import Expect
+from agent.model import Channel, Expect, TurnKind
 from agent.policy.already import already_booked
 from agent.policy.announce import announce
 from agent.policy.answers import answer
 from agent.policy.booking import book
 from agent.policy.ending import goodbye, hang_up, invite, offer_help
 from agent.policy.manage import left_alone, manage
+from agent.policy.messenger import broke_off, to_messenger
 from agent.policy.moves import Ask, Finish, Move, Rule, View, first_move
 from agent.policy.opening import greet, greet_late, silence, unclear
+from agent.policy.people import identify
 from agent.policy.persons import persons
 from agent.policy.remind import open_call, remind
 from agent.policy.request import request_told
+from agent.policy.resume import answer_to_resume, offer_to_resume, recall
 from agent.policy.waiting import agreed, waitlist
 from agent.state import Goal, Question
 from agent.understanding import Intent
@@ -63,9 +66,18 @@ def pursue(view: View) -> Move | None:
             return None
 
 
+def recall_late(view: View) -> Move | None:
+    """A talk that begins with words: who it is is known before they are answered."""
+    if view.state.recalled or view.turn.kind is not TurnKind.WORDS:
+        return None
+    lookup = identify(view) if view.channel is not Channel.PHONE_OUT else None
+    return lookup or recall(view)
+
+
 RULES: tuple[Rule, ...] = (
-    hang_up, open_call, greet, silence, unclear, announce, greet_late, request_told, persons, leaves_first,
-    already_booked, answer, agreed, pursue, goodbye, invite, offer_help,
+    broke_off, hang_up, open_call, greet, silence, unclear, announce, recall_late, greet_late, request_told, persons,
+    to_messenger, answer_to_resume, offer_to_resume, leaves_first, already_booked, answer, agreed, pursue, goodbye,
+    invite, offer_help,
 )  # fmt: skip
 
 

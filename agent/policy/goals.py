@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent.policy import hints
+from agent.policy import earlier, hints
 from agent.policy.moves import View
 from agent.policy.visit import kept
 from agent.state import DialogueState, Goal, Question
@@ -103,7 +103,7 @@ def _special_goal(state: DialogueState, view: View) -> Goal | None:
 def _like_before(view: View) -> bool:
     """«мне как обычно», «к своему мастеру на пятницу»: a wish to come, unless something else is said with it."""
     heard, text = view.heard, view.heard.text
-    if not (hints.as_before(text) or hints.own_master(text)):
+    if not (earlier.as_before(text) or earlier.own_master(text)):
         return False
     small = {Intent.GREET, Intent.SMALLTALK, Intent.UNFINISHED, Intent.AFFIRM, Intent.CHOOSE, Intent.GIVE_DATE,
              Intent.GIVE_TIME, Intent.GIVE_NAME, Intent.THANKS}  # fmt: skip

@@ -6,7 +6,7 @@ one who speaks has given her name; a hidden or a strange number says nothing at 
 
 from dataclasses import replace
 
-from agent.memory.model import Habits, PastVisit, habits_of, had_before, master_for, past_visit
+from agent.memory.model import Habits, habits_of, had_before, master_for, past_visit
 from agent.model import Expect
 from agent.policy.moves import Ask, Move, Note, Tell, Use, View
 from agent.policy.people import identify, known
@@ -123,10 +123,9 @@ def know_visits(view: View, *, needed: bool) -> Move | None:
         return None
 
     def absorb(before: DialogueState, result: ToolResult[tuple[Booking, ...]]) -> DialogueState:
-        found: tuple[PastVisit, ...] = ()
         if isinstance(result, Ok):
-            found = tuple(past_visit(booking) for booking in result.value)
-        return replace(before, visits=found)
+            return replace(before, visits=tuple(past_visit(booking) for booking in result.value))
+        return replace(before, visits=tuple(v for v in before.own_visits if v.start < view.now))
 
     return Use("visits_of_client", lambda tools: tools.visits_of(client_id), absorb)
 

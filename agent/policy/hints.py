@@ -39,23 +39,6 @@ _PAST_DAY = re.compile(r"\b(вчера|позавчера|прошл\w+|yesterda
 _MONTH = re.compile(r"(январ|феврал|март|апрел|ма[йя]\b|июн|июл|август|сентябр|октябр|ноябр|декабр|числ)")
 _MONTH_DAYS = {"феврал": 29, "апрел": 30, "июн": 30, "сентябр": 30, "ноябр": 30}
 _PAST_VERB = re.compile(r"\b(?!если\b|или\b)\w*(?:[аеиоуыюя]л[аио]?|лся|лась|лись)\b|\bwas\b|\bhad\b")
-_LAST_TIME = re.compile(
-    r"\bкак (?:я |мне |и )?(?:(?:в|на) (?:прошл|то[тм])\w* раз\w*|прошл\w+ раз\w*|тогда)|"
-    r"\b(?:то|так\w+|ту) же (?:сам\w+ )?(?:стрижк\w+|маникюр\w*|услуг\w+|процедур\w+)?$|"
-    r"\bчто (?:и )?в прошл\w+ раз\b|\bто же самое\b|"
-    r"\bповтор\w+ (?:мо[йюе]\w* )?(?:прошл\w+|последн\w+)|"
-    r"\b(?:like|as) last time\b|\bsame as (?:before|last time)\b|\bthe same(?: again| thing)?$"
-)
-_AS_USUAL = re.compile(
-    r"\bкак (?:я |мне |и )?(?:обычно|всегда|раньше)|\bпо.?обычному\b|\bто (?:же )?что (?:и )?(?:всегда|обычно)|"
-    r"\bпостоянн\w+ запис\w+|\bas (?:usual|always)\b|\bthe usual$|\bmy usual$"
-)
-_OWN_MASTER = re.compile(
-    r"\b(?:к|у) (?:сво(?:ему|ей|его)|мо(?:ему|ей|его)|нашей|нашему)(?: (?:постоянн\w+|любим\w+|обычн\w+))?"
-    r"(?: (?:мастер\w*|мастериц\w+|девочк\w+|девушк\w+|парикмахер\w*|барбер\w*|стилист\w*)|$)|"
-    r"\b(?:к|у) (?:той|тому|того|ней|нему|него|не[её]) же\b|\b(?:тот же|мой) мастер\b|"
-    r"\bmy (?:usual |regular )?(?:stylist|master|barber|girl)\b|\bsame (?:master|stylist|barber)\b"
-)
 _MY_VISIT = re.compile(
     r"\b(?:когда|во сколько|какое время|какой день|какое число|к кому) (?:же )?(?:это )?(?:я|мы|меня|у меня)"
     r"(?: там| точно| вообще)?(?: есть)?(?: запис\w+|$|\?)|\bу меня есть (?:какая.?(?:то|нибудь) )?запись\b|"
@@ -128,26 +111,6 @@ _LEAVE = re.compile(
     r"(?:менять|переносить|ничего)|\bничего не (?:меняй\w*|надо|нужно)|^нет,? не (?:надо|нужно)\b|\bas it (?:is|was)\b"
 )
 _ASKS_ABOUT = re.compile(r"^(?:ну |нет |хорошо |так )?а (?:если |можно |есть )?(?:в|во|на|к|у|с|после|до|за)?\b")
-
-
-def as_before(text: str) -> bool:
-    """«как в прошлый раз», «как обычно»"""
-    return last_time(text) or as_usual(text)
-
-
-def last_time(text: str) -> bool:
-    """«как в прошлый раз», «то же самое»"""
-    return _LAST_TIME.search(text.lower()) is not None
-
-
-def as_usual(text: str) -> bool:
-    """«как обычно», «как всегда»"""
-    return _AS_USUAL.search(text.lower()) is not None
-
-
-def own_master(text: str) -> bool:
-    """«к своему мастеру», «у той же девушки»: a master, told by habit alone."""
-    return _OWN_MASTER.search(text.lower()) is not None
 
 
 def declines_offers(text: str) -> bool:

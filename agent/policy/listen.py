@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from datetime import time
 
-from agent.policy import hints
+from agent.policy import earlier, hints
 from agent.policy.goals import read_goal
 from agent.policy.moves import View
 from agent.policy.pick import choose_offer
@@ -139,11 +139,11 @@ def _wish(state: DialogueState, view: View) -> DialogueState:
 def _as_before(wish: VisitWish, view: View) -> VisitWish:
     """«как обычно»: kept as said; what it stands for is looked up by policy.habit."""
     text = view.heard.text
-    if hints.last_time(text):
+    if earlier.last_time(text):
         return replace(wish, as_before=AsBefore.LAST)
-    if hints.as_usual(text):
+    if earlier.as_usual(text):
         return replace(wish, as_before=AsBefore.USUAL)
-    if hints.own_master(text) and not view.heard.staff:
+    if earlier.own_master(text) and not view.heard.staff:
         return replace(wish, as_before=AsBefore.MASTER)
     return wish
 

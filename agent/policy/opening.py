@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from agent.model import Expect, TurnKind
+from agent.policy.messenger import offer_messenger
 from agent.policy.moves import Ask, Finish, Move, Tell, View
 from agent.policy.people import identify
-from agent.state import Question
+from agent.policy.resume import offer_to_resume, recall
+from agent.state import Goal, Question
 from crm.model import Outcome
 
 SILENT_PROMPTS = 2
@@ -16,11 +18,13 @@ def greet(view: View) -> Move | None:
     state = view.state
     if view.turn.kind is not TurnKind.START:
         return None
-    if (lookup := identify(view)) is not None:
+    if (lookup := identify(view) or recall(view)) is not None:
         return lookup
-    state = replace(state, greeted=True)
     lines = view.say.greeting(state.caller, view.channel)
-    return Ask(lines, Question.GOAL, Expect.FREE, state)
+    offer = offer_to_resume(view)
+    if isinstance(offer, Ask):
+        return replace(offer, lines=(*lines[:-1], *offer.lines), state=replace(offer.state, greeted=True))
+    return offer or Ask(lines, Question.GOAL, Expect.FREE, replace(state, greeted=True))
 
 
 def greet_late(view: View) -> Move | None:
@@ -51,5 +55,8 @@ def unclear(view: View) -> Move | None:
         return None
     if state.question is Question.NONE:  # nothing was asked, so there is nothing to repeat
         return Ask((view.say.not_heard(0),), Question.GOAL, Expect.FREE, state)
+    if state.tries == 1 and state.goal is Goal.BOOK and offer_messenger(view):
+        offer = (view.say.not_heard(state.tries), view.say.offer_messenger())
+        return Ask(offer, Question.MESSENGER, Expect.YES_NO, state.tell("messenger_offered"))
     lines = (view.say.not_heard(state.tries), *state.last_lines[-1:])
     return Ask(lines, state.question, state.expect, state)

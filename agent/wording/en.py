@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from agent.state import Caller, DialogueState, VisitWish
-from agent.wording.en_visits import MONTHS, EnglishVisits, cap
+from agent.wording.en_memory import EnglishMemory
+from agent.wording.en_visits import MONTHS, cap
 from agent.wording.en_words import latin
 from core.money import Money
 from crm.model import Booking, Plan, SalonProfile, Service, Staff, TaskKind
 
 
-class English(EnglishVisits):
+class English(EnglishMemory):
     # --- side questions ------------------------------------------------------------------------------------------
 
     def prices(self, services: Sequence[Service]) -> str:

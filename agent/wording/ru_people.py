@@ -5,12 +5,13 @@ from datetime import datetime
 
 from agent.language.ru.phrases import join_and, lower_first
 from agent.state import DialogueState, VisitWish
-from agent.wording.ru_visits import RussianVisits, cap, short
+from agent.wording.ru_memory import RussianMemory
+from agent.wording.ru_visits import cap, short
 from core.money import Money
 from crm.model import Plan, SalonProfile, Service, TaskKind
 
 
-class RussianPeople(RussianVisits):
+class RussianPeople(RussianMemory):
     # --- people who take over, people who are sent off -----------------------------------------------------------
 
     def _hour(self, moment: datetime) -> str:

@@ -4,7 +4,7 @@ from datetime import date, time, timedelta
 
 import pytest
 
-from agent.policy import hints
+from agent.policy import earlier, hints
 from agent.policy.context import in_context
 from agent.policy.shift import shifted
 from agent.salon import Salon
@@ -35,7 +35,7 @@ NEXT_WEEK = DayWish(date(2026, 12, 7), date(2026, 12, 13), "следующей �
         (hints.puts_right, "то есть на", "и еще"),
         (hints.other_master, "а можно к другому мастеру", "к мастеру марии"),
         (hints.nothing_more, "нет это все спасибо", "все мастера работают"),
-        (hints.as_before, "мне как в прошлый раз", "в прошлый раз мне не понравилось"),
+        (earlier.as_before, "мне как в прошлый раз", "в прошлый раз мне не понравилось"),
         (hints.goes_ahead, "ну ладно давайте", "дорого"),
     ],
 )

@@ -6,7 +6,7 @@ from core.database import APP_ROLE
 from core.migrations.tenant import enable_company_rls, run_sql
 
 revision = "0006_channels"
-down_revision = "0004_prompts"
+down_revision = "0005_memory"
 branch_labels = None
 depends_on = None
 
