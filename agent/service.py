@@ -77,6 +77,10 @@ class BookingAgent:
     def spoken(self, text: str, language: str) -> str:
         return self._spoken_form(text, language)
 
+    async def kept(self) -> None:
+        """Waits until what the talks so far leave behind has been written."""
+        await self._keeper.settled()
+
     async def close(self) -> None:
         """Waits for writes under way, then stops background work."""
         await self._pending.close()

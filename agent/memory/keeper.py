@@ -73,11 +73,16 @@ class MemoryKeeper:
         self._last[conversation.id] = task
         task.add_done_callback(lambda done: self._forget(conversation.id, done))
 
-    async def close(self) -> None:
+    async def settled(self) -> None:
         """Waits for what is being written."""
         tasks = list(self._last.values())
         if tasks:
             await asyncio.wait(tasks, timeout=WRITE_TIMEOUT_S)
+
+    async def close(self) -> None:
+        """Waits, then stops."""
+        tasks = list(self._last.values())
+        await self.settled()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,16 +1,20 @@
 """The salon of the fixture in the built-in journal on PostgreSQL, with the booking desk in front of it."""
 
+import secrets
 from itertools import count
 from typing import Any
 
 import yaml
+from cryptography.fernet import Fernet
 
+from agent.memory.store import MemoryStore
 from agent.model import Conversation
 from core.clock import FrozenClock
 from core.conversations import ConversationStore
 from core.database import Database
 from core.ids import ConversationId
 from core.outbox import Outbox
+from core.secrets import SecretBox
 from crm.booking_desk import Desk
 from crm.company_file import dump_company, load_company
 from crm.company_yaml import parse_company
@@ -47,6 +51,8 @@ def journal_world(database: Database) -> MakeWorld:
                 caller=caller,
             )
 
-        return World(journal, Desk(database, journal, book, clock), book, scope, state, outcome, begin)
+        box = SecretBox([Fernet.generate_key().decode()])
+        memory = MemoryStore(database, box, secrets.token_bytes(32), clock)
+        return World(journal, Desk(database, journal, book, clock), book, scope, state, outcome, begin, memory)
 
     return make

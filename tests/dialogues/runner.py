@@ -27,6 +27,7 @@ from agent.model import (
     TurnKind,
     Utterance,
 )
+from agent.ports import ClientMemory
 from agent.scripted import ScriptedBrain
 from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
@@ -38,6 +39,7 @@ from crm.ports import BookingDesk, Crm, SalonBook
 from tests.dialogues.caller import Caller
 from tests.dialogues.snapshot import State, effect_faults, faults, of_memory
 from tests.simulators.memory_crm import memory_salon
+from tests.simulators.memory_notes import Notes
 
 HERE = Path(__file__).parent
 DEMO_SALON = HERE.parents[1] / "app" / "demo" / "myata.yaml"
@@ -77,6 +79,7 @@ class World:
     state: Callable[[], Awaitable[State]]
     outcome: Callable[[ConversationId], Awaitable[str | None]]
     begin: Callable[[Conversation], Awaitable[None]]
+    memory: ClientMemory | None = None
 
 
 class MakeWorld(Protocol):
@@ -105,7 +108,7 @@ async def in_memory(clock: FrozenClock, data: dict[str, Any]) -> World:
     async def begin(conversation: Conversation) -> None:
         return None
 
-    return World(salon, salon, salon, CompanyScope(CompanyId(UUID(int=1))), state, outcome, begin)
+    return World(salon, salon, salon, CompanyScope(CompanyId(UUID(int=1))), state, outcome, begin, Notes(clock))
 
 
 def moment_of(scenario: dict[str, Any]) -> datetime:
@@ -124,15 +127,31 @@ async def play(
     agent = BookingAgent(
         crm=world.crm, desk=world.desk, book=world.book, clock=clock,
         brain=brain or ScriptedBrain(understander, Catalogue()), spoken_form=lambda text, language: text,
+        memory=world.memory,
     )  # fmt: skip
     before = await world.state()
-    table = _Table(agent, scenario, moment_of(scenario), world.scope)
+    earlier = await _earlier_talks(agent, scenario, world, clock)
+    table = _Table(agent, scenario, clock.now().astimezone(ZONE), world.scope)
     await world.begin(table.conversation)
     await table.talk()
     await agent.close()
+    table.played.transcript[:0] = earlier
     after = await world.state()
     table.played.faults += judge(scenario, before, after, table, await world.outcome(table.conversation.id))
     return table.played
+
+
+async def _earlier_talks(agent: BookingAgent, scenario: dict[str, Any], world: World, clock: FrozenClock) -> list[str]:
+    """Talks before the judged one (`earlier:`), held to their end; then the clock goes on by `minutes_later`."""
+    said = []
+    for talk in scenario.get("earlier", ()):
+        table = _Table(agent, talk, moment_of(scenario), world.scope)
+        await world.begin(table.conversation)
+        await table.breaks_off()
+        await agent.kept()
+        said += [*table.played.transcript, "-- later"]
+    clock.advance(60.0 * scenario.get("minutes_later", 0))
+    return said
 
 
 def judge(scenario: dict[str, Any], before: State, after: State, table: "_Table", outcome: str | None) -> list[str]:
@@ -173,6 +192,16 @@ class _Table:
             if self.over:
                 return
         await self.turn(TurnKind.HANG_UP)
+
+    async def breaks_off(self) -> None:
+        """Her lines in order, then the line is gone; in writing she is only silent."""
+        spoken = self.conversation.channel.spoken
+        if spoken:
+            await self.turn(TurnKind.START)
+        for words in self.caller.scenario["lines"]:
+            await self.turn(TurnKind.WORDS, str(words))
+        if spoken and not self.over:
+            await self.turn(TurnKind.HANG_UP)
 
     async def turn(self, kind: TurnKind, words: str = "") -> tuple[str, Expect]:
         history = list(self.conversation.history)
