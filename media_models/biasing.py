@@ -208,6 +208,14 @@ class RussianWords:
     def vocabulary(self, hints: Iterable[str]) -> Vocabulary:
         return Vocabulary(hints, self._forms_of, self._morph().word_is_known, self._phrases_of)
 
+    def exists(self, word: str) -> bool:
+        """Whether the dictionary has this lower-case word."""
+        return bool(self._morph().word_is_known(word))
+
+    def forms_of(self, word: str) -> Iterable[str]:
+        """All usual forms of a lower-case word."""
+        return self._forms_of(word)
+
     def read(self, word: str) -> tuple[str, bool]:
         """The first form of a lower-case word, with е for ё, and whether it is a person's name."""
         parses = self._morph().parse(word)

@@ -19,8 +19,11 @@ from numpy.typing import NDArray
 
 from core.errors import ConfigurationError
 from media_models.belief import Decoded, believed
+from media_models.biasing import RussianWords
 from media_models.blas import use_one_blas_thread
 from media_models.profiles import EngineProfile
+from media_models.second_look.choose import SecondLook
+from media_models.second_look.readings import Reading
 from media_models.segments import Window, frame_levels_dbfs
 
 MODEL_RATE_HZ = 16_000
@@ -32,8 +35,12 @@ SILENCE_DBFS = -58.0
 """A window whose loudest 20 ms are below this holds no speech: telephone lines idle at -60 dBFS and less."""
 LONGEST_ANSWER_TOKENS = 60
 """Per window. Without it a decoder in a loop runs to the model's limit of 448."""
-SECOND_LOOK_FRAMES = 50
+OTHER_PADDING_FRAMES = 50
 """A small model stumbles over single lengths of its input: an empty answer is asked for again at this padding."""
+LAST_LETTER_FRAMES = 6
+LEAST_A_LETTER = -2.8
+"""Mean log probability of a letter by what the encoder hears, below which a text is invented: inventions about noise
+have -3.4 to -12, speech at 10 dB of noise -2.7 and better (measured)."""
 MOST_HINT_LETTERS = 400
 """Of the company's words in a prompt: what stands there costs time in each decode."""
 
@@ -62,6 +69,10 @@ class WhisperDecoder:
             ) from error
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed: list[int] = []
+        dictionary = RussianWords()
+        self._second_look = (
+            SecondLook.load(folder, dictionary.exists, dictionary.forms_of) if profile.second_look else None
+        )
 
     def decode(self, windows: Sequence[Window], final: bool = True) -> list[Decoded]:
         """One answer a window, in order. Not final: with less care and less CPU, as a partial is."""
@@ -89,15 +100,17 @@ class WhisperDecoder:
         if not final:
             padding = profile.partial_padding_frames or profile.trim_padding_frames
             return self._ask(windows, features, prompts, padding, profile.partial_beam)
-        answers = self._ask(windows, features, prompts, profile.trim_padding_frames, profile.final_beam)
+        look = self._second_look
+        answers = self._ask(windows, features, prompts, profile.trim_padding_frames, profile.final_beam, look)
         silent = [index for index, answer in enumerate(answers) if not answer.text]
         if silent and profile.trim_padding_frames:
             again = self._ask(
                 [windows[index] for index in silent],
                 [features[index] for index in silent],
                 [prompts[index] for index in silent],
-                SECOND_LOOK_FRAMES,
+                OTHER_PADDING_FRAMES,
                 profile.final_beam,
+                look,
             )
             for index, answer in zip(silent, again, strict=True):
                 answers[index] = answer
@@ -110,13 +123,17 @@ class WhisperDecoder:
         prompts: Sequence[list[int]],
         padding: int,
         beam: int,
+        look: SecondLook | None = None,
     ) -> list[Decoded]:
         frames = max(item.shape[1] for item in features) + padding if padding else WHISPER_FRAMES
         batch = np.zeros((len(features), features[0].shape[0], frames + (frames & 1)), np.float32)
         for row, item in zip(batch, features, strict=True):
             row[:, : item.shape[1]] = item[:, :frames]
+        heard = StorageView.from_array(batch)
+        if look is not None:
+            heard = self._model.model.encode(heard, to_cpu=True)
         results = self._model.model.generate(
-            StorageView.from_array(batch),
+            heard,
             prompts,
             beam_size=beam,
             num_hypotheses=beam,
@@ -125,7 +142,45 @@ class WhisperDecoder:
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
         )
-        return [self._believed(window, result) for window, result in zip(windows, results, strict=True)]
+        answers = [self._believed(window, result) for window, result in zip(windows, results, strict=True)]
+        if look is None:
+            return answers
+        encoded = np.asarray(heard)
+        return [
+            self._looked_at_again(look, answer, window, encoded[row, : _encoded_frames(item)], encoded[row], prompt)
+            for row, (answer, window, item, prompt) in enumerate(zip(answers, windows, features, prompts, strict=True))
+        ]
+
+    def _looked_at_again(
+        self,
+        look: SecondLook,
+        answer: Decoded,
+        window: Window,
+        heard: NDArray[np.float32],
+        encoded: NDArray[np.float32],
+        prompt: list[int],
+    ) -> Decoded:
+        """heard: the encoder's output without its padding; encoded: with it, as the decoder was trained to see it."""
+        if not answer.text:
+            return answer
+        tokenizer = self._tokenizer(window.language)
+        readings = [Reading(text, value) for text, value in answer.rivals] or [
+            Reading(answer.text, answer.log_probability)
+        ]
+
+        def ask(texts: Sequence[str]) -> list[float]:
+            tokens = [tokenizer.encode(" " + text) for text in texts]
+            repeated = StorageView.from_array(np.repeat(encoded[None], len(texts), axis=0))
+            # The prompt without its last token, <|notimestamps|>: align() adds it.
+            aligned = self._model.model.align(repeated, prompt[:-1], tokens, [2 * len(encoded)] * len(texts))
+            return [float(np.log(np.maximum(item.text_token_probs, 1e-9)).sum()) for item in aligned]
+
+        chosen = look.chosen(readings, heard, ask, window.hints)
+        if chosen.a_letter < LEAST_A_LETTER:
+            return Decoded()
+        if chosen.text == answer.text:
+            return answer
+        return Decoded(chosen.text, chosen.log_probability, len(tokenizer.encode(" " + chosen.text)) + 1, answer.rivals)
 
     def _believed(self, window: Window, result: Any) -> Decoded:
         tokenizer = self._tokenizer(window.language)
@@ -162,6 +217,12 @@ class WhisperDecoder:
             self._tokenizers[language] = tokenizer
             self._suppressed = list(get_suppressed_tokens(tokenizer, [-1]))
         return self._tokenizers[language]
+
+
+def _encoded_frames(features: NDArray[np.float32]) -> int:
+    """Of the encoder's output that are about the audio, its second convolution having a stride of two, with a few more
+    in which the last letter ends."""
+    return int(features.shape[1] + 1) // 2 + LAST_LETTER_FRAMES
 
 
 def _holds_sound(window: Window) -> bool:

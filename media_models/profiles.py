@@ -65,6 +65,8 @@ class EngineProfile:
     """Mean token probability below which a text counts as a guess about noise."""
     use_hints: bool = True
     """Give the words of the company to the decoder."""
+    second_look: bool = False
+    """The folder brings words.npz and characters.npz: final texts are chosen by media_models.second_look."""
     cpu_threads: int = 0
     """0: the library's choice."""
     partial_every_ms: int = 800

@@ -47,7 +47,7 @@ class FasterWhisperRecognizer:
     def open_stream(self, rate_hz: int, language: str = "ru", hints: Sequence[str] = ()) -> "WhisperStream":
         if rate_hz not in RATES_HZ:
             raise ConfigurationError(f"rate_hz {rate_hz} is not served: give 8000, 16000, 24000 or 48000")
-        told = tuple(hints[:MOST_HINTS]) if self.profile.use_hints else ()
+        told = tuple(hints[:MOST_HINTS]) if self.profile.use_hints or self.profile.second_look else ()
         return WhisperStream(self.client, self.client.open(rate_hz, language, told))
 
     async def warm_up(self) -> None:

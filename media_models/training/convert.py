@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from ctranslate2.specs import WhisperSpec  # type: ignore[import-untyped]
 
-from media_models.training.tokens import Tokens
+from media_models.second_look.characters import CharacterHead
+from media_models.second_look.choose import CHARACTERS_FILE, WORDS_FILE
+from media_models.training.tokens import CTC_CHARACTERS, Tokens
 from media_models.training.train import load_network
 
 SHIPPED = Path(__file__).parents[1] / "embedded" / "recognizer_ru"
@@ -55,7 +57,10 @@ def convert(checkpoint: Path, tokenizer: Path, folder: Path, quantization: str =
         "n_fft": 512,
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(features), encoding="utf-8")
-    shutil.copy(SHIPPED / "engine.json", folder / "engine.json")
+    CharacterHead(CTC_CHARACTERS, weights["ctc.weight"], weights["ctc.bias"]).save(folder / CHARACTERS_FILE)
+    if folder != SHIPPED:
+        for name in ("engine.json", WORDS_FILE):
+            shutil.copy(SHIPPED / name, folder / name)
 
 
 class _Filler:

@@ -35,7 +35,8 @@ class TextMixture:
         self._natural = NaturalText([line for line in kept if line.slots])
         self._agent = [text for text in map(label, agent_lines) if text and not self.is_kept_for_tests(text)]
         self.phrases = Phrases(words)
-        running = sorted({line.text for line in kept})
+        self.lines = running = sorted({line.text for line in kept})
+        """What callers say, as it stands."""
         self._frequent = [word for text in running + self._agent for word in text.split()]
         self.forms = word_forms([*running, *self._agent, *self.phrases.words()])
         self.running = RunningText(running, self.forms)
@@ -85,6 +86,28 @@ class TextMixture:
     def phones(self, rng: random.Random) -> str:
         """A phone number, perhaps with a word before or after it."""
         return label(self.phrases.phone(rng))
+
+    def sensible(self, rng: random.Random) -> str:
+        """A generated text that somebody might say: no strings of words, no words replaced."""
+        kind = rng.random()
+        phrases = self.phrases
+        if kind < 0.3:
+            text = self._natural.sample(rng)
+        elif kind < 0.65:
+            text = phrases.request(rng)
+        elif kind < 0.7:
+            text = self.plain_request(rng)
+        elif kind < 0.72:
+            text = str(rng.choice(self._words["short"]))
+        elif kind < 0.84:
+            text = phrases.phone(rng)
+        elif kind < 0.9:
+            text = phrases.introduction(rng)
+        elif kind < 0.95:
+            text = rng.choice((phrases.place, phrases.brand, phrases.sums))(rng)
+        else:
+            text = rng.choice((spoken_date, spoken_time))(rng)
+        return label(phrases.filled(text, rng) if rng.random() < 0.1 else text)
 
     def _plain(self, rng: random.Random) -> str:
         kind = rng.random()
