@@ -14,6 +14,7 @@ from typing import Any
 from agent.llm.draft import Draft
 from agent.llm.model import HISTORY_CHARS, HISTORY_LINES, Example, LlmSettings
 from agent.llm.numbers import Numbers
+from agent.memory.model import habits_of
 from agent.model import Speaker, Utterance
 from agent.policy.moves import Ask, Finish, HandOver, View
 from agent.salon import Salon
@@ -27,6 +28,8 @@ PRICE_LIST_MAX = 60
 """Longer price lists are given in part: what was talked about; the rest is found with find_services."""
 CALENDAR_DAYS = 14
 NOTE_CHARS = 200
+PAST_VISITS_MAX = 5
+"""The latest visits that a model is shown: older ones only make the prompt longer."""
 _WEEKDAYS = {
     "ru": ("понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье"),
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -176,7 +179,27 @@ def client_facts(seen: Seen) -> dict[str, Any]:
         "missed_visits": caller.no_shows,
         "note": caller.note[:NOTE_CHARS],
         "visits": [booking_facts(b, seen.view, seen.numbers) for b in seen.state.bookings or ()],
-    }
+    } | history_facts(seen)
+
+
+def history_facts(seen: Seen) -> dict[str, Any]:
+    """Her visits that are over, the latest few, and what is usual: ids, days and times of the salon, no free text."""
+    visits, salon = seen.state.visits, seen.view.salon
+    if not visits:
+        return {}
+    habits = habits_of(visits, salon)
+    usual: dict[str, Any] = {"language": seen.state.language}
+    if habits.staff_id is not None:
+        usual |= {"master": habits.staff_id, "often": habits.staff_often, "services": list(habits.services)}
+    if habits.at is not None:
+        usual["time"] = f"{habits.at:%H:%M}"
+    past = [
+        {"day": f"{salon.local(v.start):%Y-%m-%d}", "master": v.staff_id, "services": list(v.service_ids)}
+        | ({"missed": True} if v.missed else {})
+        | ({"for_other": True} if v.for_whom else {})
+        for v in visits[:PAST_VISITS_MAX]
+    ]
+    return {"past_visits": past, "usual": usual}
 
 
 def booking_facts(booking: Booking, view: View, numbers: Numbers) -> dict[str, Any]:

@@ -136,6 +136,22 @@ class MemoryStore:
                 gone += int(status.split()[-1])
         return gone
 
+    async def rotate(self, scope: CompanyScope) -> int:
+        """Seals everything of the company anew under the first key; how many rows there were."""
+        count = 0
+        async with self._database.company(scope) as conn:
+            for table in ("client_memories", "client_drafts"):
+                rows = await conn.fetch(
+                    f"select phone_key, sealed from {table} where company_id = $1 for update",  # noqa: S608
+                    scope.company_id,
+                )
+                await conn.executemany(
+                    f"update {table} set sealed = $3 where company_id = $1 and phone_key = $2",  # noqa: S608
+                    [(scope.company_id, row["phone_key"], self._box.rotate(row["sealed"])) for row in rows],
+                )
+                count += len(rows)
+        return count
+
     # --- inside
 
     def _phone_key(self, scope: CompanyScope, phone: Phone) -> bytes:

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from agent.memory.store import MemoryStore
 from app.cli.serve import settings_with
 from app.stack import prepared_servers
+from core.clock import SystemClock
 from core.companies import Companies
 from core.database import Database
 from core.installation import InstallationSecrets
@@ -35,11 +37,13 @@ def rotate(data_dir: DataDir = None) -> None:
             prepared_servers(settings) as prepared,
             await Database.open(prepared.database_url, max_size=2) as database,
         ):
-            box = SecretBox(InstallationSecrets.load(prepared).fernet_keys)
+            kept = InstallationSecrets.load(prepared)
+            box = SecretBox(kept.fernet_keys)
             stored = CompanySecrets(database, box)
+            memory = MemoryStore(database, box, kept.api_key_pepper, SystemClock())
             total = 0
             for company in await Companies(database).all():
-                count = await stored.rotate(company.scope)
+                count = await stored.rotate(company.scope) + await memory.rotate(company.scope)
                 total += count
                 if count:
                     Console().print(f"{company.slug}: {count}")
