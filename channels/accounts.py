@@ -14,7 +14,8 @@ from agent.model import Channel
 from channels.model import Account, AccountId
 from channels.ports import ChannelVendor
 from core.database import Connection, Database
-from core.errors import ConfigurationError, InvalidInput, NotFound
+from core.errors import InvalidInput, NotFound
+from core.forms import check_form
 from core.ids import CompanyId
 from core.secrets import CompanySecrets
 from core.tenancy import CompanyScope
@@ -55,14 +56,8 @@ class ChannelAccounts:
 
         Secrets that we choose ourselves are made here. Raises ConfigurationError that names a missing or unknown field.
         """
-        given = {**settings, **keys}
         own = dict(vendor.inbound_secret())
-        unknown = set(given) - {item.name for item in vendor.fields} - set(own)
-        missing = [i.name for i in vendor.fields if i.required and not i.default and not given.get(i.name)]
-        missing = [name for name in missing if name not in own]
-        if unknown or missing:
-            wrong = ", ".join([*(f"{name}: unknown" for name in sorted(unknown)), *(f"{n}: missing" for n in missing)])
-            raise ConfigurationError(f"{vendor.title}: {wrong}")
+        check_form(vendor.title, vendor.fields, settings, {**own, **keys}, also=frozenset(own))
         account_id = AccountId(uuid4())
         hook = secrets.token_urlsafe(24)
         held = {**own, **{name: value for name, value in keys.items() if value}, _HOOK: hook}

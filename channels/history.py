@@ -3,9 +3,10 @@
 Writing runs in the caller's transaction; the month of a message must have its partition before (`Months`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -97,10 +98,10 @@ async def add(conn: Connection, scope: CompanyScope, entries: Sequence[Entry]) -
                direction, author, author_id, kind, purpose, text, media, vendor_id, reply_to, turn, call_ms, delivery,
                delivery_at, problem, extra)
            select $1, m.id, m.at, m.position, m.conversation_id, m.channel, m.account_id, m.thread_id, m.direction,
-               m.author, m.author_id, m.kind, m.purpose, m.text, m.media, m.vendor_id, m.reply_to, m.turn, m.call_ms,
-               m.delivery, case when m.delivery is null then null else now() end, m.problem, m.extra
+               m.author, m.author_id, m.kind, m.purpose, m.text, m.media::jsonb, m.vendor_id, m.reply_to, m.turn,
+               m.call_ms, m.delivery, case when m.delivery is null then null else now() end, m.problem, m.extra
            from unnest($2::uuid[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[], $8::uuid[],
-               $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::jsonb[], $16::text[],
+               $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
                $17::text[], $18::integer[], $19::integer[], $20::text[], $21::text[], $22::jsonb[])
                as m(id, at, position, conversation_id, channel, account_id, thread_id, direction, author, author_id,
                     kind, purpose, text, media, vendor_id, reply_to, turn, call_ms, delivery, problem, extra)
@@ -198,18 +199,28 @@ async def read_up_to(
 
 
 async def talk(
-    conn: Connection, scope: CompanyScope, conversation_id: ConversationId, since: datetime, limit: int = 200
+    conn: Connection,
+    scope: CompanyScope,
+    conversation_id: ConversationId,
+    since: datetime,
+    *,
+    without: Collection[UUID] = (),
+    limit: int = 200,
 ) -> tuple[Utterance, ...]:
-    """The conversation as the agent reads it: what was answered together is one line. Deleted lines are left out."""
+    """The conversation as the agent reads it: what was answered together is one line. Deleted lines are left out.
+
+    `without`: messages that are being answered just now. `since` bounds the search to the months that can hold it."""
     rows = await conn.fetch(
         """select * from (select at, position, id, author, text, turn from messages
                where company_id = $1 and conversation_id = $2 and at >= $3 and deleted_at is null and text <> ''
+                 and (delivery is null or delivery <> 'cancelled') and id <> all($5)
                order by at desc, position desc, id desc limit $4) as newest
            order by at, position, id""",
         scope.company_id,
         conversation_id,
-        since,
+        since - timedelta(days=2),
         limit,
+        list(without),
     )
     lines: list[Utterance] = []
     last: tuple[str, int] | None = None
@@ -237,7 +248,8 @@ def _row(entry: Entry) -> tuple[Any, ...]:
     return (
         entry.id, entry.at, entry.position, entry.conversation_id, entry.channel, entry.account_id, entry.thread_id,
         entry.direction, entry.author.value, entry.author_id, entry.kind, entry.purpose, entry.text,
-        [dict(item) for item in entry.media], entry.vendor_id, entry.reply_to, entry.turn, entry.call_ms,
+        json.dumps([dict(item) for item in entry.media], ensure_ascii=False), entry.vendor_id, entry.reply_to,
+        entry.turn, entry.call_ms,
         entry.delivery.value if entry.delivery else None, entry.problem, dict(entry.extra),
     )  # fmt: skip
 

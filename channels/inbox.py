@@ -23,6 +23,8 @@ READ_JOB = "channels.read"
 """Wakes whoever reads a thread: {"company": …, "thread": …}."""
 FUTURE = timedelta(minutes=5)
 """A vendor's clock that is further ahead of ours than this is not believed."""
+PAST = timedelta(days=370)
+"""Nor one that is so far behind: some give zero for "I do not know"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ def _key(event: Event) -> str:
 
 
 def _believed(at: datetime, now: datetime) -> datetime:
-    return now if at > now + FUTURE else at
+    return at if now - PAST < at < now + FUTURE else now
 
 
 def _waiting(row: "asyncpg.Record", event: Event) -> Waiting:

@@ -15,6 +15,8 @@ from core.phone import Phone
 from core.tenancy import CompanyScope
 
 AGENT, HUMAN = "agent", "human"
+HANDED_OVER = "agent"
+"""`holder_by` of a thread that the agent gave to a person itself; nobody has taken it up yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Timings:
     """One request to a vendor, the wait for its rate limit included."""
     marker_wait_s: float = 10.0
     """After a lost answer: how long we wait for a status with our id before we send again."""
+    dead_sender_s: float = 3.0
+    """A part that is being sent for so long, while nobody holds its thread, has lost its process."""
     resend_s: float = 2.0
     """After a lost answer where nothing can be known: the pause before the one repeat."""
     give_up_s: float = 3600.0
@@ -64,4 +66,5 @@ class Timings:
     inbox_kept_days: int = 14
     """Vendors repeat an event for days (Twilio's and Meta's longest is seven)."""
     parts_kept_days: int = 60
-    partitions_every_s: float = 6 * 3600.0
+    upkeep_every_s: float = 6 * 3600.0
+    """Partitions made ahead, old rows of the inbox dropped."""

@@ -14,6 +14,7 @@ TICK_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2, 0.5, 1)
 JITTER_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 WAIT_BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5)
 RESOLVE_BUCKETS_S = (1, 5, 15, 60, 300, 900, 3600, 86400)
+CHAT_BUCKETS_S = (0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10, 20, 60, 300)
 REQUEST_BUCKETS_S = (0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
@@ -101,4 +102,27 @@ class Metrics:
         self.timeline_queue = gauge("timeline_queue", "Timeline events that wait to be stored")
         self.live_publish_failures_total = counter(
             "live_publish_failures_total", "Timeline events that could not be published for the live view"
+        )
+
+        # messengers
+        self.channel_events_total = counter(
+            "channel_events_total",
+            "Events from messengers; result: new, known, forged, unreadable",
+            "channel",
+            "result",
+        )
+        self.channel_hook_seconds = histogram(
+            "channel_hook_seconds", "A messenger's request to our answer", REQUEST_BUCKETS_S, "channel"
+        )
+        self.channel_answer_seconds = histogram(
+            "channel_answer_seconds",
+            "First message of a burst to the answer being written down, the wait for the burst included",
+            CHAT_BUCKETS_S,
+            "channel",
+        )
+        self.channel_sent_total = counter(
+            "channel_sent_total", "Requests to messengers; result: sent, refused, later, unknown", "channel", "result"
+        )
+        self.channel_parked_total = counter(
+            "channel_parked_total", "Messages given up, for a person to see; direction: in, out", "channel", "direction"
         )

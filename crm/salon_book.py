@@ -6,7 +6,7 @@ from typing import Any
 
 from core.clock import Clock
 from core.conversations import ConversationStore
-from core.database import Database
+from core.database import Connection, Database
 from core.errors import NotFound
 from core.ids import ConversationId
 from core.money import Money
@@ -80,25 +80,31 @@ class DatabaseSalonBook:
             )
 
     async def add_task(self, scope: CompanyScope, conversation_id: ConversationId, task: Task) -> None:
-        phone = task.phone.e164 if task.phone else None
         async with self._database.company(scope) as conn:
-            await conn.execute(
-                """insert into salon_tasks (company_id, id, conversation_id, kind, text, due, phone, booking_id,
-                       staff_id, created_at, fingerprint)
-                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                   on conflict (company_id, conversation_id, fingerprint) do nothing""",
-                scope.company_id,
-                new_id("T"),
-                conversation_id,
-                task.kind.value,
-                task.text,
-                task.due,
-                phone,
-                task.booking_id,
-                task.staff_id,
-                self._clock.now(),
-                _fingerprint(task.kind, task.text, phone, task.booking_id, task.staff_id),
-            )
+            await self.add_task_in(conn, scope, conversation_id, task)
+
+    async def add_task_in(
+        self, conn: Connection, scope: CompanyScope, conversation_id: ConversationId, task: Task
+    ) -> None:
+        """As `add_task`, in the caller's transaction."""
+        phone = task.phone.e164 if task.phone else None
+        await conn.execute(
+            """insert into salon_tasks (company_id, id, conversation_id, kind, text, due, phone, booking_id,
+                   staff_id, created_at, fingerprint)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+               on conflict (company_id, conversation_id, fingerprint) do nothing""",
+            scope.company_id,
+            new_id("T"),
+            conversation_id,
+            task.kind.value,
+            task.text,
+            task.due,
+            phone,
+            task.booking_id,
+            task.staff_id,
+            self._clock.now(),
+            _fingerprint(task.kind, task.text, phone, task.booking_id, task.staff_id),
+        )
 
     async def add_message(self, scope: CompanyScope, conversation_id: ConversationId, message: Message) -> None:
         """Stored and queued in the outbox in one transaction."""

@@ -4,7 +4,9 @@ import asyncio
 
 import structlog
 
-from app.bootstrap import Runtime, job_worker, open_runtime
+from app.bootstrap import Runtime, build_salon, job_worker, open_runtime
+from app.channel_work import channel_jobs, tend_channels
+from app.channels import channel_work, open_channels
 from app.crm import open_crm
 from app.crm_door import JOB as CRM_JOB
 from app.crm_door import announce_changes, changes_job
@@ -35,14 +37,18 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
     async with (
         open_runtime(settings, "jobs") as runtime,
         open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as side,
+        build_salon(runtime, runtime.clock) as salon,
+        open_channels(runtime) as channels,
+        channel_work(runtime, channels, salon.agent, None) as messengers,
     ):
         sync = CrmSync(side.connections, side.router.of, side.copies, announce_changes(runtime.redis))
-        worker = job_worker(runtime, {CRM_JOB: changes_job(sync)})
+        worker = job_worker(runtime, {CRM_JOB: changes_job(sync), **channel_jobs(messengers)})
         working = asyncio.create_task(worker.run(), name="job worker")
         others = [
             asyncio.create_task(_finish_recordings(settings), name="recordings"),
             asyncio.create_task(_settle_bookings(runtime, side.router), name="sweep"),
             asyncio.create_task(_poll_crms(runtime, sync), name="crm poll"),
+            asyncio.create_task(tend_channels(runtime, channels, messengers), name="messengers"),
         ]
         lifeline.announce()
         await stop.wait()

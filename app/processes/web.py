@@ -24,6 +24,8 @@ from agent.prompts.feedback_store import FeedbackDesk
 from agent.prompts.names import Names
 from agent.prompts.store import PromptStore
 from app.bootstrap import Runtime, open_runtime
+from app.channel_door import ChannelDoor, channel_router
+from app.channels import ChannelSide, open_channels
 from app.crm import CrmSide, open_crm
 from app.crm_door import crm_router
 from app.lifeline import Lifeline
@@ -45,8 +47,9 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         open_runtime(settings, "web") as runtime,
         _lexicon_desk(runtime) as lexicon,
         open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as crm,
+        open_channels(runtime) as channels,
     ):
-        app = build_app(runtime, stop, lexicon, crm)
+        app = build_app(runtime, stop, lexicon, crm, channels)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -103,7 +106,9 @@ async def _lexicon_desk(runtime: Runtime) -> AsyncIterator[LexiconDesk]:
         await desk.close()
 
 
-def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk, crm: CrmSide) -> FastAPI:
+def build_app(
+    runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk, crm: CrmSide, channels: ChannelSide
+) -> FastAPI:
     settings = runtime.settings
     app = FastAPI(
         title="AI-Admin",
@@ -129,6 +134,8 @@ def build_app(runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk, c
     app.include_router(prompts_router(scope_of, PromptDesk(PromptStore(runtime.database))), prefix="/api")
     app.include_router(twilio_webhook(runtime))
     app.include_router(crm_router(runtime.database, crm))
+    door = ChannelDoor(runtime.database, channels, runtime.clock, runtime.metrics)
+    app.include_router(channel_router(door, runtime.clock))
     health = Health(runtime.database, runtime.redis)
 
     @app.get("/healthz", tags=["operation"])
