@@ -6,6 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from core.egress import EgressGuard
 from core.errors import InvalidInput, NotFound, Unavailable
 from core.rate_limits import RateLimited
 
@@ -20,8 +21,10 @@ async def download(
     *,
     headers: Mapping[str, str] | None = None,
     deadline_s: float = DEADLINE_S,
+    guard: EgressGuard | None = None,
 ) -> bytes:
-    """The file. `headers` go to the address itself, never to one that it redirects to on another host.
+    """The file. `headers` go to the address itself, never to one that it redirects to on another host. With `guard`
+    only https to public hosts, or what the operator allows.
 
     Raises NotFound (401, 403, 404, 410: such addresses die), InvalidInput (larger than `most_bytes`), RateLimited,
     Unavailable.
@@ -29,6 +32,8 @@ async def download(
     try:
         async with asyncio.timeout(deadline_s):
             for _ in range(MOST_REDIRECTS + 1):
+                if guard is not None:
+                    guard.check_url(url, "the file's address")
                 found, url_next = await _once(http, url, most_bytes, headers or {})
                 if url_next is None:
                     return found
