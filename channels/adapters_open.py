@@ -52,6 +52,10 @@ class OpenAccounts:
         assert found is not None
         return found
 
+    def build(self, account: Account) -> ChannelAdapter:
+        """Of an account that is not stored yet, or was changed just now."""
+        return self._build(account)
+
     def forget(self) -> None:
         """After a change that must be seen at once."""
         self._known.clear()

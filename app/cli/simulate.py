@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from app.cli.checkout import from_checkout
+from channels.registry import NAMES as CHANNELS
 from core.errors import InvalidInput
 from crm.company_yaml import parse_company, shifted
 from crm.vendor.registry import NAMES
@@ -25,7 +26,10 @@ def simulate(
     file: Annotated[Path, typer.Option("--file", help="Салон, которым его наполнить. / Salon file.")] = FIXTURE,
     now: Annotated[str, typer.Option("--now", help="Какой сейчас момент: 2026-12-01T11:00. / Frozen time.")] = "",
 ) -> None:
-    """Симулятор внешней системы: строгий, с состоянием, со сбоями по заказу (POST /_sim/faults)."""
+    """Симулятор внешней системы: строгий, с состоянием, со сбоями по заказу (POST /_sim/faults).
+
+    Мессенджер: набранная строка уходит салону от имени клиента, ответы видны здесь же; /help покажет остальное.
+    """
     module = _module(name)
     asyncio.run(_run(module, name, port, file.read_text(), now))
 
@@ -39,6 +43,10 @@ def _module(name: str) -> Any:
 
 
 async def _run(module: Any, name: str, port: int, text: str, now: str) -> None:
+    if name in CHANNELS:
+        played = from_checkout("tests.simulators.channel.console").played
+        await played(module.SIMULATOR.make(lambda: datetime.now(UTC)), port)
+        return
     served = from_checkout("tests.simulators.vendor.serving").served
     salon = parse_company(text)
     frozen = datetime.fromisoformat(now).replace(tzinfo=salon.zone) if now else None

@@ -20,8 +20,8 @@ CHANNEL = ChannelVendor(
             "Как приходят сообщения",
             "How messages arrive",
             required=False,
-            default="webhook",
-            help_ru="webhook: Telegram сам обращается к нам (нужен внешний HTTPS-адрес); poll: спрашиваем мы",
+            help_ru="webhook: Telegram сам обращается к нам (нужен внешний HTTPS-адрес); poll: спрашиваем мы; пусто: "
+            "webhook, если внешний адрес есть",
         ),
         SettingField("base_url", "Адрес API", "API address", required=False, default=BASE_URL),
     ),

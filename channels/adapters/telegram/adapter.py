@@ -40,11 +40,10 @@ class TelegramAdapter:
         self._bot = Bot(account, tools)
         self._clock = tools.clock
         self._secret = account.secrets.get("webhook_secret", "")
-        mode = str(account.settings.get("mode") or "webhook")
-        if mode not in ("webhook", "poll"):
-            raise ConfigurationError(f"mode: {mode!r} is neither webhook nor poll")
-        self.polls = mode == "poll"
-        """Events are asked for; no public address is needed."""
+        self._mode = str(account.settings.get("mode") or "")
+        """webhook, poll, or empty: poll as long as nobody can call us."""
+        if self._mode not in ("", "webhook", "poll"):
+            raise ConfigurationError(f"mode: {self._mode!r} is neither webhook nor poll")
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -157,12 +156,16 @@ class TelegramAdapter:
     # --- the account
 
     async def probe(self) -> Probe:
-        return await probe(self._bot, polls=self.polls)
+        return await probe(self._bot, self._mode)
 
     async def connect(self, url: str) -> None:
-        if self.polls:
+        if self._mode == "poll" or not (self._mode or url):
             await self._bot.result("deleteWebhook", {"drop_pending_updates": False}, Kind.REPEATABLE)
             return
+        if not url:
+            raise ConfigurationError(
+                "public_url: Telegram needs an https address to call (AI_ADMIN_PUBLIC_URL); or set mode to poll"
+            )
         if not self._secret:
             raise ConfigurationError("webhook_secret: a webhook without a secret token would believe anybody")
         wanted = {"url": url, "secret_token": self._secret, "allowed_updates": list(reading.ALLOWED_UPDATES)}

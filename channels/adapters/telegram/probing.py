@@ -16,7 +16,7 @@ _CONNECT_RU = "Вебхук не установлен: выполните `ai-ad
 _POLL_RU = "У бота стоит вебхук, а салон подключён опросом: подключите заново, вебхук будет снят."
 
 
-async def probe(bot: Bot, *, polls: bool) -> Probe:
+async def probe(bot: Bot, mode: str) -> Probe:
     try:
         me = await bot.call("getMe")
         if not me.ok:
@@ -29,9 +29,7 @@ async def probe(bot: Bot, *, polls: bool) -> Probe:
         return Probe((ProbeItem("auth", ProbeState.FAILED, error.message, "Telegram не отвечает, проверьте позже."),))
     username = read.text(who, "username")
     items = [ProbeItem("auth", ProbeState.WORKS, f"@{username}" if username else read.text(who, "first_name"))]
-    items.append(
-        _webhook(read.fields(hook.result), polls=polls) if hook.ok else ProbeItem("webhook", ProbeState.FAILED)
-    )
+    items.append(_webhook(read.fields(hook.result), mode) if hook.ok else ProbeItem("webhook", ProbeState.FAILED))
     business = who.get("can_connect_to_business") is True
     items.append(
         ProbeItem(
@@ -45,12 +43,12 @@ async def probe(bot: Bot, *, polls: bool) -> Probe:
     return Probe(tuple(items), read.text(who, "id"), name)
 
 
-def _webhook(info: Fields, *, polls: bool) -> ProbeItem:
+def _webhook(info: Fields, mode: str) -> ProbeItem:
     url, error = read.text(info, "url"), read.text(info, "last_error_message")
     waiting = read.whole(info, "pending_update_count") or 0
-    if polls:
-        if url:
-            return ProbeItem("webhook", ProbeState.DENIED, "webhook is set", _POLL_RU)
+    if mode == "poll" and url:
+        return ProbeItem("webhook", ProbeState.DENIED, "webhook is set", _POLL_RU)
+    if not url and mode != "webhook":
         return ProbeItem("poll", ProbeState.WORKS, f"ждут: {waiting}")
     if not url:
         return ProbeItem("webhook", ProbeState.DENIED, "not set", _CONNECT_RU)

@@ -1,0 +1,308 @@
+"""ai-admin channels: connect a company's messengers, check how they stand, disconnect them."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.bootstrap import Runtime, open_runtime
+from app.channels import ChannelSide, open_channels
+from app.cli.serve import settings_with
+from app.salons import one_company
+from app.stack import prepared_servers
+from channels.accounts import StoredAccount
+from channels.model import Account, AccountId
+from channels.ports import ChannelAdapter, ChannelVendor, Probe, ProbeState
+from channels.registry import NAMES, channel, channels
+from core.companies import Company
+from core.errors import AppError, ConfigurationError, InvalidInput
+from core.forms import SettingField, check_form
+from core.outside_http import AccessDenied
+from core.settings import LogLevel
+
+application = typer.Typer(
+    help="Мессенджеры салона: подключить, проверить, отключить. / A company's messengers.", no_args_is_help=True
+)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Папка данных. / Data folder.")]
+Slug = Annotated[str, typer.Option("--company", help="Салон (slug), если их несколько. / Company slug.")]
+ENVIRONMENT = "AI_ADMIN_CHANNEL_"
+"""Secrets may be given as AI_ADMIN_CHANNEL_TOKEN and the like: command lines are seen by every user of the machine."""
+
+
+@application.command("vendors")
+def list_vendors() -> None:
+    """Какие мессенджеры есть и что для них нужно."""
+    table = Table("имя", "мессенджер", "что ввести", "заметка")
+    for one in channels():
+        fields = ", ".join(f"{item.name}{'' if item.required else ' (не обязательно)'}" for item in one.fields)
+        table.add_row(one.channel.value, one.title, fields, one.note_ru)
+    Console().print(table)
+
+
+@application.command("connect")
+def connect(
+    name: Annotated[str, typer.Argument(help=f"Мессенджер: {', '.join(NAMES)}. / Messenger.")],
+    given: Annotated[list[str], typer.Option("--setting", help="Настройка: имя=значение. / name=value")] = [],  # noqa: B006
+    secrets_stdin: Annotated[
+        bool, typer.Option("--secrets-stdin", help="Ключи строками имя=значение из стандартного ввода. / From stdin.")
+    ] = False,
+    public_url: Annotated[
+        str, typer.Option("--public-url", help="Внешний адрес вместо AI_ADMIN_PUBLIC_URL. / Address from outside.")
+    ] = "",
+    slug: Slug = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Подключает мессенджер. Ключи спросит, не показывая, или возьмёт из AI_ADMIN_CHANNEL_<ИМЯ> или из ввода."""
+    vendor = channel(name)
+    console = Console(highlight=False)
+    settings = _settings(vendor, given)
+    if not secrets_stdin and _asks(vendor):
+        for number, step in enumerate(vendor.setup_ru, 1):
+            console.print(f"{number}. {step}", soft_wrap=True)
+    keys = _secrets(vendor, secrets_stdin=secrets_stdin)
+    for item in vendor.fields:
+        if not item.secret and item.required and not item.default and item.name not in settings:
+            settings[item.name] = _asked(item)
+    own = dict(vendor.inbound_secret())
+    check_form(vendor.title, vendor.fields, settings, {**own, **keys}, also=frozenset(own))
+
+    async def work() -> None:
+        async with _opened(data_dir) as opened:
+            company = await one_company(opened.runtime.companies, slug)
+            address = (public_url or opened.runtime.settings.public_url).rstrip("/")
+            if any(item.name == "mode" for item in vendor.fields) and not settings.get("mode"):
+                settings["mode"] = "webhook" if address else "poll"
+            stored = await _connected(opened, company, vendor, settings, keys, address, console)
+            console.print(f"[green]подключено[/green]: {vendor.title} {stored.name} → {company.slug}")
+            if vendor.note_ru:
+                console.print(vendor.note_ru, soft_wrap=True)
+
+    asyncio.run(work())
+
+
+@application.command("check")
+def check(
+    name: Annotated[str, typer.Argument(help="Мессенджер; без него все. / Messenger; all without it.")] = "",
+    slug: Slug = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Спрашивает мессенджеры, что работает и что исправить. Ничего не пишет клиентам."""
+
+    async def work() -> bool:
+        async with _opened(data_dir) as opened:
+            company = await one_company(opened.runtime.companies, slug)
+            accounts = await _accounts(opened, company, name)
+            if not accounts:
+                Console().print(
+                    f"{company.slug}: мессенджеры не подключены, `ai-admin channels vendors` покажет какие есть"
+                )
+            good = True
+            for stored in accounts:
+                probe = await _probed(opened, company, stored)
+                _print_probe(f"{channel(stored.account.channel.value).title} {stored.name}", probe)
+                good &= probe.usable
+            return good
+
+    raise typer.Exit(0 if asyncio.run(work()) else 1)
+
+
+@application.command("disconnect")
+def disconnect(
+    name: Annotated[str, typer.Argument(help="Мессенджер, или его адрес, если их несколько. / Messenger.")],
+    slug: Slug = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Отключает: мессенджер больше не обращается к нам, ключи стираются, переписка остаётся в истории."""
+
+    async def work() -> None:
+        async with _opened(data_dir) as opened:
+            company = await one_company(opened.runtime.companies, slug)
+            found = await _accounts(opened, company, name)
+            if not found:
+                Console().print(f"{company.slug}: {name} не подключён")
+                return
+            if len(found) > 1:
+                raise InvalidInput(f"name: there are several, name one by its address: {_named(found)}")
+            console = Console(highlight=False)
+            try:
+                adapter = opened.side.opened.build(found[0].account)
+                await adapter.disconnect()
+            except AppError as error:  # the account goes all the same: a dead key must not hold it
+                console.print(f"[yellow]мессенджер не ответил[/yellow] ({error.code}): отключено только у нас")
+            await opened.side.accounts.remove(company.scope, found[0].account.id)
+            console.print("отключено, ключи стёрты")
+
+    asyncio.run(work())
+
+
+# --- the steps of connecting -----------------------------------------------------------------------------------------
+
+
+async def _connected(
+    opened: "_Opened",
+    company: Company,
+    vendor: ChannelVendor,
+    settings: Mapping[str, Any],
+    keys: Mapping[str, str],
+    address: str,
+    console: Console,
+) -> StoredAccount:
+    """First asks who we are with these keys, so that nothing is stored of a typing error; the same account again
+    keeps its threads and history."""
+    accounts = opened.side.accounts
+    own = dict(vendor.inbound_secret())
+    trial = Account(AccountId(uuid4()), vendor.channel, "", dict(settings), {**own, **keys})
+    first = await opened.build(trial).probe()
+    if not _known_there(first):
+        _print_probe(vendor.title, first)
+        console.print("[red]не подключено[/red]: исправьте указанное и повторите команду")
+        raise typer.Exit(1)
+    known = [a for a in await accounts.list(company.scope) if a.account.channel is vendor.channel]
+    before = next((a for a in known if first.address and a.account.address == first.address), None)
+    if before is not None:
+        stored, hook = await accounts.change(company.scope, before.account.id, settings, keys), ""
+        hook = await accounts.hook(company.scope, before.account.id)
+    else:
+        stored, hook = await accounts.add(company.scope, vendor, settings, keys)
+    url = f"{address}/channels/{vendor.channel.value}/{hook}" if address else ""
+    try:
+        await accounts.set_state(company.scope, stored.account.id, address=first.address, name=first.name, state="on")
+        stored = await accounts.get(company.scope, stored.account.id)
+        await opened.build(stored.account).connect(url)
+    except AppError as error:
+        if before is None:
+            await accounts.remove(company.scope, stored.account.id)
+        console.print(f"[red]не подключено[/red]: {error.message}", soft_wrap=True)
+        if isinstance(error, AccessDenied):
+            console.print(error.remedy, soft_wrap=True)
+        raise typer.Exit(1) from None
+    probe = await _probed(opened, company, stored)
+    _print_probe(f"{vendor.title} {first.name}", probe)
+    if url:
+        console.print(f"адрес для уведомлений (держите в тайне): {url}", soft_wrap=True)
+    return await accounts.get(company.scope, stored.account.id)
+
+
+def _known_there(probe: Probe) -> bool:
+    """The keys are right; webhooks and the like are what connecting puts in order."""
+    auth = [item for item in probe.items if item.what == "auth"]
+    return bool(auth) and all(item.state in (ProbeState.WORKS, ProbeState.ABSENT) for item in auth)
+
+
+async def _probed(opened: "_Opened", company: Company, stored: StoredAccount) -> Probe:
+    """Asks the vendor, and writes down what is wrong."""
+    probe = await opened.build(stored.account).probe()
+    bad = [item for item in probe.items if item.state in (ProbeState.DENIED, ProbeState.FAILED)]
+    await opened.side.accounts.set_state(
+        company.scope,
+        stored.account.id,
+        name=probe.name or None,
+        problem=", ".join(f"{item.what}: {item.detail or item.state.value}" for item in bad),
+        remedy=" ".join(dict.fromkeys(item.remedy_ru for item in bad if item.remedy_ru)),
+        checked_at=opened.runtime.clock.now(),
+    )
+    return probe
+
+
+# --- what was given --------------------------------------------------------------------------------------------------
+
+
+def _settings(vendor: ChannelVendor, given: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    secret = {item.name for item in vendor.fields if item.secret}
+    for one in given:
+        name, sign, value = one.partition("=")
+        if not sign or not name:
+            raise InvalidInput(f"--setting: write name=value, got {name!r}")
+        if name.strip() in secret:
+            raise InvalidInput(
+                f"--setting: {name.strip()} is a secret and would be seen in the list of processes; leave it out to be "
+                f"asked, or give it as {_variable(name.strip())} or by --secrets-stdin"
+            )
+        values[name.strip()] = value
+    return values
+
+
+def _secrets(vendor: ChannelVendor, *, secrets_stdin: bool) -> dict[str, str]:
+    wanted = [item for item in vendor.fields if item.secret]
+    found = {item.name: os.environ[_variable(item.name)] for item in wanted if os.environ.get(_variable(item.name))}
+    if secrets_stdin:
+        for line in sys.stdin.read().splitlines():
+            if line.strip():
+                name, sign, value = line.partition("=")
+                if not sign:
+                    raise InvalidInput("--secrets-stdin: write each secret as name=value on a line of its own")
+                found[name.strip()] = value.strip()
+    for item in wanted:
+        if item.name not in found and item.required and not item.default:
+            found[item.name] = _asked(item)
+    return found
+
+
+def _asks(vendor: ChannelVendor) -> bool:
+    return sys.stdin.isatty() and any(
+        item.secret and item.required and not os.environ.get(_variable(item.name)) for item in vendor.fields
+    )
+
+
+def _asked(item: SettingField) -> str:
+    if not sys.stdin.isatty():
+        how = f"give it as {_variable(item.name)} or by --secrets-stdin" if item.secret else "give it by --setting"
+        raise ConfigurationError(f"{item.name}: {item.title_ru} ({item.help_ru}); {how}")
+    help_ru = f" ({item.help_ru})" if item.help_ru else ""
+    return str(typer.prompt(f"{item.title_ru}{help_ru}", hide_input=item.secret)).strip()
+
+
+def _variable(name: str) -> str:
+    return f"{ENVIRONMENT}{name.upper()}"
+
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    runtime: Runtime
+    side: ChannelSide
+
+    def build(self, account: Account) -> ChannelAdapter:
+        return self.side.opened.build(account)
+
+
+@asynccontextmanager
+async def _opened(data_dir: Path | None) -> AsyncIterator[_Opened]:
+    settings = settings_with({"data_dir": data_dir, "log_level": LogLevel.ERROR})
+    async with (
+        prepared_servers(settings) as prepared,
+        open_runtime(prepared, "channels-cli") as runtime,
+        open_channels(runtime) as side,
+    ):
+        yield _Opened(runtime, side)
+
+
+async def _accounts(opened: _Opened, company: Company, name: str) -> list[StoredAccount]:
+    """Of a messenger's name or an account's address; all without one."""
+    found = await opened.side.accounts.list(company.scope)
+    return [a for a in found if not name or name in (a.account.channel.value, a.account.address, a.name)]
+
+
+def _named(accounts: list[StoredAccount]) -> str:
+    return ", ".join(f"{a.account.address} ({a.name})" for a in accounts)
+
+
+def _print_probe(title: str, probe: Probe) -> None:
+    table = Table("", "проверка", "результат", "что сделать", title=title)
+    marks = {ProbeState.WORKS: "[green]✓[/green]", ProbeState.ABSENT: "[yellow]–[/yellow]"}
+    for item in probe.items:
+        table.add_row(marks.get(item.state, "[red]✗[/red]"), item.what, item.detail or item.state.value, item.remedy_ru)
+    Console().print(table)
