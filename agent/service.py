@@ -27,7 +27,7 @@ from agent.ownership import Owned
 from agent.pending import FinishedWrite, PendingWrites
 from agent.ports import ClientMemory
 from agent.salon import Salon, SalonDirectory
-from agent.tools import CommitNeeded, Toolbox
+from agent.tools import CommitNeeded, Ok, Toolbox
 from core.clock import Clock
 from core.errors import AppError
 from crm.model import Outcome, Task, TaskKind, Written
@@ -151,8 +151,8 @@ class BookingAgent:
         if not isinstance(event, Say) or not unproven(event.text, proven):
             return event
         log.error("claim_without_proof", conversation=str(tools.conversation.id))
-        await self._promise(tools)
-        return Say(_honest(event.language), Expect.FREE, event.language)
+        noted = await self._promise(tools)
+        return Say(_honest(event.language) if noted else _technical(event.language), Expect.FREE, event.language)
 
     async def _after_fault(self, tools: Toolbox, salon: Salon, language: str, faults: int) -> AsyncIterator[ReplyEvent]:
         """Words first; two faults in a row: a task, and a transfer if there is a number for it."""
@@ -161,7 +161,8 @@ class BookingAgent:
         if faults < FAULTS_BEFORE_HANDOFF:
             yield Say(_again(language), Expect.FREE, language)
             return
-        await self._promise(tools)
+        if not tools.provisional:
+            await self._promise(tools)
         yield Say(_technical(language), Expect.NOTHING, language)
         target = salon.profile.transfer_to
         if target is not None and tools.conversation.channel.spoken:
@@ -169,13 +170,16 @@ class BookingAgent:
         else:
             yield EndCall(Outcome.TECHNICAL_FAILURE)
 
-    async def _promise(self, tools: Toolbox) -> None:
+    async def _promise(self, tools: Toolbox) -> bool:
+        """A task for a person; False: it could not be written, so nothing may be promised.
+
+        Raises CommitNeeded on a provisional turn: what it would promise is written by the final one.
+        """
         due = self._clock.now() + timedelta(hours=1)
         task = Task(
             TaskKind.CALLBACK, "Проверить, оформлена ли запись, и написать клиенту.", due, tools.conversation.caller
         )
-        if not tools.provisional:
-            await tools.task(task)
+        return isinstance(await tools.task(task), Ok)
 
 
 def _generator(events: AsyncIterator[Any]) -> Any:

@@ -12,7 +12,7 @@ when the reply that started it is thrown away, and its result is handed to the n
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Generic, TypeVar
 
@@ -53,6 +53,9 @@ from crm.ports import BookingDesk, Crm, SalonBook
 READ_TIMEOUT_S = 4.0
 """A caller waits no longer for a search; then the answer is honest words."""
 
+NOT_NOTED = "not_noted"
+"""The fate of a write is unknown and not even the task about it could be written: nobody may be promised anything."""
+
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -89,6 +92,8 @@ class Paperwork:
     messages: tuple[Message, ...] = ()
     tasks: tuple[Task, ...] = ()
     if_unknown: tuple[Task, ...] = ()
+    if_prepay: tuple[Message, ...] = ()
+    """Instead of the messages, when the card found at the write turns out to owe a prepayment."""
 
 
 @dataclass(slots=True)
@@ -187,42 +192,48 @@ class Toolbox:
         """Books; a client unknown so far is created first, in the same unit. draft.client_id counts only if client_id
         is given."""
         own = client_id if client_id in self.owned.clients else None
+        due = [papers]
 
         async def run() -> WriteResult:
-            scope = self.conversation.scope
-            owner = own or (await self.crm.find_or_create_client(scope, name, phone)).id
+            scope, owner, status = self.conversation.scope, own, draft.status
+            if owner is None:
+                card = await self.crm.find_or_create_client(scope, name, phone)
+                owner = card.id
+                if card.no_shows >= self.salon.rules.prepay_no_shows:  # the rule holds whichever number she calls from
+                    status = BookingStatus.WAITING_PREPAY if self.salon.capabilities.waiting_prepay else status
+                    due[0] = replace(papers, messages=papers.if_prepay or papers.messages)
             ready = VisitDraft(
-                owner, draft.plan, draft.staff_locked, draft.for_whom, draft.certificate, draft.comment, draft.status
+                owner, draft.plan, draft.staff_locked, draft.for_whom, draft.certificate, draft.comment, status
             )
             return await self.desk.book(scope, self.conversation.id, ready)
 
         arguments = {"start": draft.plan.start.isoformat(), "parts": len(draft.plan.parts), "status": draft.status}
-        return await self._write("book", arguments, run, papers, plan=draft.plan)
+        return await self._write("book", arguments, run, lambda: due[0], plan=draft.plan)
 
     async def reschedule(self, booking_id: BookingId, plan: Plan, papers: Paperwork) -> WriteResult:
         def run() -> Awaitable[WriteResult]:
             return self.desk.reschedule(self.conversation.scope, self.conversation.id, booking_id, plan)
 
         arguments = {"booking": booking_id, "start": plan.start.isoformat()}
-        return await self._write("reschedule", arguments, run, papers, plan=plan, booking_id=booking_id)
+        return await self._write("reschedule", arguments, run, lambda: papers, plan=plan, booking_id=booking_id)
 
     async def cancel(self, booking_id: BookingId, reason: str, papers: Paperwork) -> WriteResult:
         def run() -> Awaitable[WriteResult]:
             return self.desk.cancel(self.conversation.scope, self.conversation.id, booking_id, reason=reason)
 
-        return await self._write("cancel", {"booking": booking_id}, run, papers, booking_id=booking_id)
+        return await self._write("cancel", {"booking": booking_id}, run, lambda: papers, booking_id=booking_id)
 
     async def confirm_visit(self, booking_id: BookingId, papers: Paperwork) -> WriteResult:
         def run() -> Awaitable[WriteResult]:
             return self.crm.set_status(self.conversation.scope, booking_id, BookingStatus.CONFIRMED)
 
-        return await self._write("confirm_visit", {"booking": booking_id}, run, papers, booking_id=booking_id)
+        return await self._write("confirm_visit", {"booking": booking_id}, run, lambda: papers, booking_id=booking_id)
 
     async def note(self, booking_id: BookingId, text: str, papers: Paperwork) -> WriteResult:
         def run() -> Awaitable[WriteResult]:
             return self.crm.add_note(self.conversation.scope, booking_id, text)
 
-        return await self._write("note", {"booking": booking_id}, run, papers, booking_id=booking_id)
+        return await self._write("note", {"booking": booking_id}, run, lambda: papers, booking_id=booking_id)
 
     async def waitlist(
         self, client_id: ClientId | None, name: str, phone: Phone | None, wish: WaitlistWish, papers: Paperwork
@@ -297,7 +308,7 @@ class Toolbox:
         name: str,
         arguments: dict[str, Any],
         run: Callable[[], Awaitable[WriteResult]],
-        papers: Paperwork,
+        papers: Callable[[], Paperwork],
         plan: Plan | None = None,
         booking_id: BookingId | None = None,
     ) -> WriteResult:
@@ -318,11 +329,12 @@ class Toolbox:
             match result:
                 case Written(bookings):
                     self.owned.wrote(bookings)
-                    await self._paper(papers)
-                case Unknown():
-                    await self._paper(Paperwork(tasks=papers.if_unknown))
-                case Refused():
+                    await self._paper(papers())
+                case Refused() if is_slot_gone(result):
                     pass
+                case Unknown() | Refused():  # for a person to settle
+                    if not await self._paper(Paperwork(tasks=papers().if_unknown)):
+                        result = Unknown(NOT_NOTED)
             return result
 
         started_s = time.perf_counter()
@@ -359,8 +371,9 @@ class Toolbox:
         finally:
             self._record(name, arguments, outcome, started_s, writes=True)
 
-    async def _paper(self, papers: Paperwork) -> None:
-        """A fault here must not turn a written booking into an unknown one: it is logged for the sweep."""
+    async def _paper(self, papers: Paperwork) -> bool:
+        """A fault here must not turn a written booking into an unknown one: it is logged for the sweep. False: not all
+        of it is written down."""
         scope, conversation_id = self.conversation.scope, self.conversation.id
         try:
             for message in papers.messages:
@@ -371,6 +384,8 @@ class Toolbox:
                 await self.book.file_outcome(scope, conversation_id, papers.outcome)
         except AppError as error:
             log.error("paperwork_failed", conversation=str(conversation_id), code=error.code)
+            return False
+        return True
 
     def _not_hers(self, name: str, arguments: dict[str, Any], *, writes: bool = False) -> Cannot:
         log.error("tool_refused_not_hers", tool=name, conversation=str(self.conversation.id))

@@ -23,7 +23,7 @@ from agent.policy.visit import (
     one_by_one,
 )
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish
-from agent.tools import Paperwork
+from agent.tools import NOT_NOTED, Paperwork, is_slot_gone
 from agent.understanding import Intent
 from core.money import Money
 from crm.model import (
@@ -92,12 +92,20 @@ def _ask_read_back(view: View, *, again: bool) -> Move:
     if prepay is not None and not state.has_told("prepay"):
         lines.append(view.say.prepay(prepay))
         state = state.tell("prepay")
+    if prepay is None and not _hers_by_number(view) and not state.has_told("prepay_rule"):
+        lines.append(view.say.prepay_maybe())  # to everybody who gives a number: it says nothing of whose it is
+        state = state.tell("prepay_rule")
     if is_child_visit(state.wish, view.salon) and not state.has_told("adult"):
         lines.append(view.say.with_adult())
         state = state.tell("adult")
     lines.append(view.say.all_right(prepay=prepay is not None))
     state = replace(state, read_back=ReadBack(Goal.BOOK, hold_keys(text, plan, view)), agreed=False)
     return Ask(tuple(lines), Question.READ_BACK, Expect.YES_NO, state)
+
+
+def _hers_by_number(view: View) -> bool:
+    phone = view.state.caller.phone
+    return phone is None or phone == view.caller
 
 
 def prepay_sum(view: View) -> Money | None:
@@ -132,7 +140,10 @@ def write(view: View) -> Move | None:
     note = Message(kind, writes_to(view), view.say.confirmation(plan, prepay), channel=view.channel)
     unknown = Task(TaskKind.CALLBACK, view.say.task_unknown(plan, caller.name), due=None, phone=caller.phone)
     notes = () if able.notifies_clients and prepay is None else (note,)
-    papers = Paperwork(Outcome.BOOKED, notes, (), (unknown,))
+    link = Message(
+        MessageKind.PREPAY_LINK, note.to, view.say.confirmation(plan, view.salon.rules.prepay_sum), channel=view.channel
+    )
+    papers = Paperwork(Outcome.BOOKED, notes, (), (unknown,), (link,))
 
     def absorb(before: DialogueState, result: WriteResult) -> DialogueState:
         return after_book(before, result, plan)
@@ -161,15 +172,16 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
                 target=bookings[0].id if bookings else None,
                 answered=(*state.answered, "booked"),
             )
-        case Refused(reason):
+        case Refused(reason) if is_slot_gone(result):
             return replace(base, refused=(*state.refused, plan.start), answered=(*state.answered, f"refused:{reason}"))
-        case Unknown():
+        case Refused() | Unknown():
+            noted = result != Unknown(NOT_NOTED)
             return replace(
                 base,
                 goal=Goal.NONE,
-                outcome=Outcome.HANDED_TO_ADMIN,
+                outcome=Outcome.HANDED_TO_ADMIN if noted else Outcome.TECHNICAL_FAILURE,
                 last_plan=plan,
-                answered=(*state.answered, "unknown"),
+                answered=(*state.answered, "unknown" if noted else NOT_NOTED),
             )
 
 

@@ -12,6 +12,7 @@ from agent.policy.search import search_facts
 from agent.policy.services import CHILD_RELATIONS
 from agent.policy.shift import shifted
 from agent.policy.timetable import impossible_day
+from agent.policy.two_names import two_names
 from agent.policy.wanted import read_services
 from agent.state import AsBefore, Caller, DialogueState, Goal, Question, VisitWish
 from agent.understanding import DayWish, Intent, TimeWish, Understood
@@ -47,7 +48,12 @@ def _language(state: DialogueState, heard: Understood) -> DialogueState:
 
 def _person(state: DialogueState, view: View) -> DialogueState:
     heard, caller, wish = view.heard, state.caller, state.wish
-    if heard.name:
+    own, child = two_names(view.turn.text) if wish.for_whom in CHILD_RELATIONS or wish.age is not None else ("", "")
+    if child and not (state.question is Question.NAME and not own and heard.name == child):
+        wish = replace(wish, visitor_name=child)
+        if own and not caller.known:
+            caller = replace(caller, name=_fuller(caller.name, own))
+    elif heard.name:
         if state.question is Question.VISITOR:
             wish = replace(wish, visitor_name=heard.name)
         elif not caller.known or state.question is Question.NAME:
@@ -175,8 +181,11 @@ def _refusal(state: DialogueState, view: View) -> DialogueState:
 
 
 def _on_the_day_of(plan: Plan, wish: VisitWish, view: View) -> VisitWish:
-    """The day that was chosen is the wished one from now on: «давайте в двенадцать» after it means that day."""
+    """The day that was chosen is the wished one from now on: «давайте в двенадцать» after it means that day. So is its
+    hour where none was wished."""
     day = _day_of(plan, view)
+    if wish.time is None:  # the hour that was taken is the wished one, should day, master or service change
+        wish = replace(wish, time=TimeWish(at=view.salon.local(plan.start).time(), phrase=view.heard.text))
     if wish.day is not None and wish.day.first == day.first == wish.day.last:
         return wish
     return replace(wish, day=day, other_days=(), any_day=False)
@@ -197,7 +206,7 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
         return replace(wish, staff=(), staff_named=False, staff_only=False, excluded_staff=excluded)
     if heard.any_staff:
         return replace(wish, staff=(), staff_named=False, staff_only=False)
-    for mention in heard.staff:
+    for mention in () if _are_names(wish, view) else heard.staff:
         ids: tuple[StaffId, ...] = mention.candidates
         if mention.negated:
             wish = replace(
@@ -217,6 +226,11 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
                 excluded_staff=tuple(s for s in wish.excluded_staff if s not in ids),
             )
     return wish
+
+
+def _are_names(wish: VisitWish, view: View) -> bool:
+    """«я Ольга, дочь Аня»: people who introduce themselves, not masters who are asked for."""
+    return wish.for_whom in CHILD_RELATIONS and all(two_names(view.turn.text))
 
 
 def _when(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:

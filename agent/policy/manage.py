@@ -15,7 +15,7 @@ from agent.policy.shift import shifted
 from agent.policy.timetable import apologise, declined, no_such_day, not_too_far, search_and_offer
 from agent.policy.whichone import find_target, know_bookings, no_bookings, other_parts, several_masters
 from agent.state import DialogueState, Goal, Question, ReadBack, VisitWish, Wanted
-from agent.tools import Paperwork, is_slot_gone
+from agent.tools import NOT_NOTED, Paperwork, is_slot_gone
 from agent.understanding import DayWish, Intent, TimeWish
 from crm.model import (
     Booking,
@@ -171,6 +171,13 @@ def write_move(view: View) -> Move | None:
     return Use("reschedule", lambda tools: tools.reschedule(booking.id, plan, papers), absorb)
 
 
+def for_a_person(state: DialogueState, result: WriteResult) -> DialogueState:
+    """A write that is not done: a person has the task, or not even that could be written."""
+    if result == Unknown(NOT_NOTED):
+        return replace(state, outcome=Outcome.TECHNICAL_FAILURE, answered=(*state.answered, NOT_NOTED))
+    return replace(state, outcome=Outcome.HANDED_TO_ADMIN, answered=(*state.answered, "unknown"))
+
+
 def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> DialogueState:
     base = replace(state, chosen=None, read_back=None, agreed=False, offers=(), search=None)
     match result:
@@ -185,7 +192,7 @@ def after_move(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
         case Refused(reason) if is_slot_gone(result):
             return replace(base, refused=(*state.refused, plan.start), answered=(*state.answered, f"refused:{reason}"))
         case Refused() | Unknown():
-            return replace(base, goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN, answered=(*state.answered, "unknown"))
+            return for_a_person(replace(base, goal=Goal.NONE), result)
 
 
 def cancel(view: View) -> Move | None:
@@ -246,7 +253,7 @@ def after_cancel(state: DialogueState, result: WriteResult) -> DialogueState:
             outcome=Outcome.CANCELLED,
             answered=(*state.answered, "cancelled"),
         )
-    return replace(base, outcome=Outcome.HANDED_TO_ADMIN, answered=(*state.answered, "unknown"))
+    return for_a_person(base, result)
 
 
 def change(view: View) -> Move | None:

@@ -68,7 +68,8 @@ def name_and_phone(view: View) -> Move | None:
     if not caller.phone_confirmed:
         return Ask((view.say.phone_right(caller.phone),), Question.PHONE_RIGHT, Expect.YES_NO, state)
     if not caller.name:
-        return Ask((view.say.ask_name(again=state.question is Question.NAME),), Question.NAME, Expect.NAME, state)
+        again = state.question is Question.NAME and not (view.heard.day or view.heard.time or view.heard.services)
+        return Ask((view.say.ask_name(again=again),), Question.NAME, Expect.NAME, state)
     return None
 
 

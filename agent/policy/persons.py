@@ -8,7 +8,7 @@ from agent.policy import hints
 from agent.policy.moves import Ask, Finish, HandOver, Move, Note, Rule, Tell, Use, View, first_move
 from agent.policy.people import identify
 from agent.state import DialogueState, Goal, MessageDraft, Question
-from agent.tools import ToolResult
+from agent.tools import NOT_NOTED, Ok, ToolResult
 from agent.understanding import Intent
 from crm.model import Outcome, Task, TaskKind
 
@@ -64,6 +64,7 @@ def wants_person(view: View) -> Move | None:
     """At once in her hours, by one sentence; a complaint gets the same, with a task beside it."""
     state = view.state
     complaint = view.hears(Intent.COMPLAINT)
+    person = view.admin_on_duty and view.salon.profile.transfer_to is not None
     agreed = state.question is Question.HUMAN and view.hears(Intent.AFFIRM)
     asked = view.hears(Intent.HUMAN) and not hints.wants_call_back(view.heard.text)
     if not (complaint or asked or agreed or "human" in state.answered):
@@ -76,10 +77,12 @@ def wants_person(view: View) -> Move | None:
         )
 
         def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
+            if not isinstance(result, Ok) and not person:
+                return replace(before.tell("complaint"), answered=(*before.answered, NOT_NOTED))
             return before.tell("complaint")
 
         return Use("task", lambda tools: tools.task(task), absorb)
-    if view.admin_on_duty and view.salon.profile.transfer_to is not None:
+    if person:
         known = state.caller.known
         lines = view.say.apology_and_transfer(known=known) if complaint else view.say.transfer()
         reason = "complaint" if complaint else "asked_for_human"
@@ -186,6 +189,11 @@ def _write_task(view: View, state: DialogueState) -> Move:
     task = Task(draft.kind, text, promised, state.caller.phone or view.caller)
 
     def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
+        if not isinstance(result, Ok):
+            return replace(
+                before, message=replace(draft, written=True), goal=Goal.NONE, outcome=Outcome.TECHNICAL_FAILURE,
+                answered=(*before.answered, NOT_NOTED),
+            )  # fmt: skip
         mark = f"task:{promised.isoformat()}"
         return replace(
             before.tell(f"task:{draft.kind}"),
@@ -223,12 +231,26 @@ def crm_down(view: View) -> Move | None:
 
     def absorb(before: DialogueState, result: ToolResult[None]) -> DialogueState:
         left = tuple(t for t in before.told if t != "crm_down")
+        noted = isinstance(result, Ok)
+        outcome = Outcome.HANDED_TO_ADMIN if noted else Outcome.TECHNICAL_FAILURE
+        mark = f"down:{promised.isoformat()}" if noted else NOT_NOTED
         return replace(
-            before, told=left, goal=Goal.NONE, outcome=Outcome.HANDED_TO_ADMIN, search=None,
-            answered=(*before.answered, f"down:{promised.isoformat()}"),
-        )  # fmt: skip
+            before, told=left, goal=Goal.NONE, outcome=outcome, search=None, answered=(*before.answered, mark)
+        )
 
     return Use("task", lambda tools: tools.task(task, Outcome.HANDED_TO_ADMIN), absorb)
+
+
+def not_noted(view: View) -> Move | None:
+    """Not even the task could be written: nothing is promised, she gets a person now or is asked to call again."""
+    state = view.state
+    if NOT_NOTED not in state.answered:
+        return None
+    state = replace(state, answered=tuple(a for a in state.answered if a != NOT_NOTED), message=None)
+    if view.channel.spoken and view.admin_on_duty and view.salon.profile.transfer_to is not None:
+        return HandOver(view.say.lost_transfer(), "technical_failure", view.say.card(state, view.heard.text), state)
+    state = replace(state, outcome=Outcome.TECHNICAL_FAILURE)
+    return Ask((view.say.nothing_noted(),), Question.NONE, Expect.FREE, state)
 
 
 def down_told(view: View) -> Move | None:
@@ -251,6 +273,6 @@ def stuck(view: View) -> Move:
 
 
 RULES: tuple[Rule, ...] = (
-    crm_down, down_told, task_told, spam, wrong_number, wants_person, not_in_this_crm, call_me_back,
+    crm_down, down_told, not_noted, task_told, spam, wrong_number, wants_person, not_in_this_crm, call_me_back,
     message_for_person, abuse,
 )  # fmt: skip

@@ -66,9 +66,9 @@ def _one_wished_day(state: DialogueState, view: View) -> bool:
 
 
 def _certain(fitting: list[Plan], offers: tuple[Plan, ...], view: View) -> bool:
-    """A part of the day that fits both offers is a wish, not a choice, unless it came with a yes."""
+    """A day or a part of it that fits several offers is no choice among them, however willing it sounds."""
     exact = view.heard.time is not None and view.heard.time.at is not None
-    return len(fitting) == 1 or exact or view.hears(Intent.AFFIRM, Intent.CHOOSE)
+    return len(fitting) == 1 or exact
 
 
 def fits(plan: Plan, view: View, day: DayWish | None, wish: TimeWish | None, staff: tuple[StaffId, ...]) -> bool:

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 from agent.policy.moves import View
 from agent.policy.stages import Stage
-from agent.state import DialogueState, VisitWish
+from agent.state import DialogueState, Goal, VisitWish
 from agent.understanding import TimeWish
 from crm.model import BookingId, Plan, ServiceId, SlotQuery, StaffId, VisitPart
 
@@ -227,9 +227,15 @@ class Anchor:
             )
         elif day is None or self.wish.any_day:
             days = (local.date() - self.view.today).days
-        wanted = wanted_time(self.wish.time)
+        wanted = wanted_time(self.wish.time) or self._as_booked()
         minutes = abs(_minutes(local.time()) - _minutes(wanted)) if wanted is not None else _minutes(local.time())
         return days, minutes
+
+    def _as_booked(self) -> time | None:
+        """A visit that is moved keeps its hour where it can."""
+        state = self.view.state
+        booking = state.target_booking() if state.goal is Goal.RESCHEDULE else None
+        return None if booking is None else self.view.salon.local(booking.start).time()
 
 
 def wanted_time(wish: TimeWish | None) -> time | None:

@@ -120,7 +120,11 @@ def offer(view: View, wanted: tuple[ServiceId, ...]) -> Move | None:
     single_day = state.wish.day is not None and state.wish.day.first == state.wish.day.last
     if hits and stage is Stage.AS_WISHED and single_day and not state.offers:
         best = min(hits, key=lambda p: p.price.amount.minor)
-        return Note(replace(state, chosen=best, offers=()))
+        chosen = replace(state, chosen=best, offers=())
+        unknown = state.goal is Goal.BOOK and not (state.caller.name and state.caller.phone)
+        if not unknown or state.caller.client_id is not None or "sorry" in state.answered:
+            return Note(chosen)
+        return Tell((view.say.is_free(best),), chosen)  # a question about the person comes first, the read-back later
     if not hits and not state.offers and (own := _own_visit(view)) is not None:
         return own
     plans = state.offers or find.offers(state.search.plans, state, view, stage)

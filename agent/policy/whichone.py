@@ -109,6 +109,10 @@ def with_target(state: DialogueState, booking: Booking, view: View) -> DialogueS
         day = moment = None  # «перенесите запись на завтра на пять»: the old place, the new one was not said
     if moment is not None and (moment.later or moment.earlier) and moment.at is None and heard.late_by is not None:
         moment = shifted(start.time(), moment, heard.late_by)
+    other = heard.booked_day is not None and not heard.booked_day.first <= start.date() <= heard.booked_day.last
+    if day is None and other:
+        day = heard.booked_day  # «перенесите мою запись на четверг», and it is not on Thursday
+        moment = moment or heard.booked_time
     staff = tuple(s for m in heard.staff if not m.negated for s in m.candidates if s != booking.staff_id)
     wish = VisitWish(day=day, time=moment, staff=staff, staff_named=bool(staff), hair_long=state.wish.hair_long)
     shift = next(

@@ -290,6 +290,12 @@ class English(EnglishMemory):
         who = state.caller.name or "не назвался"
         return f"Журнал не отвечал. Клиент: {who} (говорит по-английски). Сказано: {text[:300]}"
 
+    def nothing_noted(self) -> str:
+        return "We have a technical problem and I could not note your request. Please try again in a few minutes."
+
+    def lost_transfer(self) -> tuple[str, ...]:
+        return ("We have a technical problem and I could not note your request.", "I am connecting you to the desk.")
+
     def journal_down(self, due: datetime) -> str:
         return f"Our book does not answer right now. I passed your request on; we will contact you {self._until(due)}."
 

@@ -211,6 +211,10 @@ class EnglishVisits:
             pieces.append(f"{self._day(plan.start)} {self._at(plan.start)} with {who}, {self._price(plan.price)}")
         return (f"{lead} {', or '.join(pieces)}. {'Does it suit you?' if len(plans) == 1 else 'Which one?'}",)
 
+    def is_free(self, plan: Plan) -> str:
+        who = " and ".join(self._staff(p.staff_id) for p in plan.parts)
+        return f"{cap(self._day(plan.start))} {self._at(plan.start)} with {who} is free."
+
     def which_offer(self, plans: Sequence[Plan]) -> str:
         pieces = [f"{self._at(p.start)} with {self._staff(p.parts[0].staff_id)}" for p in plans]
         return f"Which one: {' or '.join(pieces)}?"
@@ -259,6 +263,9 @@ class EnglishVisits:
             f"A prepayment of {self._money(amount)} is needed; it is part of the price and comes back if you cancel in "
             "time. I will send a link."
         )
+
+    def prepay_maybe(self) -> str:
+        return "If the salon's rules ask for a prepayment, the link will come to this number."
 
     def with_adult(self) -> str:
         return "A child comes with an adult."

@@ -141,6 +141,15 @@ class RussianPeople(RussianMemory):
             lines.append("Ссылка на запись отправлена: проверьте, нет ли уже записи.")
         return " ".join(lines)
 
+    def nothing_noted(self) -> str:
+        return (
+            "У нас технический сбой: записать просьбу сейчас не получилось. "
+            "Пожалуйста, обратитесь ещё раз через несколько минут."
+        )
+
+    def lost_transfer(self) -> tuple[str, ...]:
+        return ("У нас технический сбой, записать просьбу не получилось.", "Соединяю с администратором.")
+
     def journal_down(self, due: datetime) -> str:
         return f"Журнал записи сейчас не отвечает. Заявка передана, администратор свяжется с вами {self._hour(due)}."
 

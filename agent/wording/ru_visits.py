@@ -261,6 +261,10 @@ class RussianVisits:
             previous_day, previous_staff, previous_price = day, staff, price
         return ", или ".join(pieces)
 
+    def is_free(self, plan: Plan) -> str:
+        who = join_and([self.phrases.at_master(self._staff(p.staff_id)) for p in plan.parts])
+        return f"{cap(self._day(plan.start))}, {self._at(plan.start)} {who} свободно."
+
     def which_offer(self, plans: Sequence[Plan]) -> str:
         lead = "Записать " if self.turn % 2 else "Вам удобнее "
         return f"{lead}{' или '.join(self._when_and_who(plan, plans) for plan in plans)}?"
@@ -338,6 +342,9 @@ class RussianVisits:
             f"Понадобится предоплата {self.phrases.say_money(amount)}, она войдёт в стоимость. "
             "Если отменить заранее, деньги вернём. Пришлю ссылку."
         )
+
+    def prepay_maybe(self) -> str:
+        return "Если по правилам салона понадобится предоплата, ссылка придёт на этот номер."
 
     def with_adult(self) -> str:
         return "Ребёнок приходит со взрослым."
