@@ -18,6 +18,8 @@ _MEDIA = {
     "document": Kind.FILE,
     "sticker": Kind.STICKER,
 }
+_UNSHOWN = (Media(Kind.FILE, "", name="unsupported"),)
+"""What WhatsApp does not hand over: only a person with the telephone can see it."""
 _VCARD_PHONE = re.compile(
     r"^(?:item\d+\.)?TEL[^:\r\n]*:(?:tel:)?(\+?[0-9 ()\-.]{5,25})\s*$", re.IGNORECASE | re.MULTILINE
 )
@@ -61,9 +63,9 @@ def content_of(message: Fields, who: Identity) -> Content:
             caption = ", ".join(filter(None, (text(inner, "name"), text(inner, "address"))))
             return Content(caption, (Media(Kind.LOCATION, place, name=text(inner, "name"), caption=caption),))
         case "order":
-            return Content(text(inner, "text"), meta={"unsupported": True})
-        case _:  # unsupported, unknown, and what is yet to come: somebody did write, so it is shown and answered
-            return Content(meta={"unsupported": True})
+            return Content(text(inner, "text"), _UNSHOWN, meta={"unsupported": True})
+        case _:  # unsupported, unknown, and what is yet to come: somebody did send something
+            return Content(media=_UNSHOWN, meta={"unsupported": True})
 
 
 def _media(kind: str, inner: Fields) -> Content:
@@ -85,7 +87,7 @@ def _interactive(inner: Fields) -> Content:
     reply = fields(inner, kind)
     if kind in ("button_reply", "list_reply"):
         return _pressed(text(reply, "id"), text(reply, "title"), text(reply, "description"))
-    return Content(text(reply, "body"), meta={"unsupported": True})  # a Flow's form: we send none
+    return Content(text(reply, "body"), _UNSHOWN, meta={"unsupported": True})  # a Flow's form: we send none
 
 
 def _pressed(payload: str, title: str, description: str = "") -> Content:
