@@ -14,11 +14,13 @@ from core.errors import AppError
 from core.ids import CompanyId
 from core.metrics import Metrics
 from core.secrets import CompanySecrets
+from core.tenancy import CompanyScope
 from core.timeline import EventKind, Timeline, TimelineEvent
 from media_models.choice import SECRET_NAMES, SECTION, SpeechChoice
 from media_models.company_engines import CompanyEngines, Endpoints, build_company_engines
 from media_models.engines import Engines as SpeechEngines
 from media_models.ladder import EngineSwitch, switches_of_call
+from media_models.ports import Recognizer
 from voice.phrases import phrases_for
 from voice.ports import CompanyLine
 from voice.session import Engines
@@ -75,10 +77,18 @@ class CompanySpeech:
         task and those it starts. Never fails: without a readable choice the installation's engines serve."""
         switches_of_call.set(self._listener(line, conversation))
         try:
-            return (await self._fresh(line.scope.company_id, line)).engines
+            return (await self._fresh(line.scope)).engines
         except AppError as error:
             log.exception("company_speech_not_read", company=str(line.scope.company_id), code=error.code)
             return self._shared
+
+    async def recognizer_for(self, scope: CompanyScope) -> Recognizer:
+        """The company's ears, for what was recorded and not called. Never fails, as `engines_for`."""
+        try:
+            return (await self._fresh(scope)).engines.recognizer
+        except AppError as error:
+            log.exception("company_speech_not_read", company=str(scope.company_id), code=error.code)
+            return self._shared.recognizer
 
     async def prepare(self) -> None:
         """At start: builds and warms the engines of every company that has chosen some."""
@@ -100,13 +110,14 @@ class CompanySpeech:
         self._known.clear()
         self._retired.clear()
 
-    async def _fresh(self, company_id: CompanyId, line: CompanyLine) -> _Known:
+    async def _fresh(self, scope: CompanyScope) -> _Known:
+        company_id = scope.company_id
         known = self._known.get(company_id)
         if known is not None and self._clock.monotonic_s() - known.read_at_s < CHOICE_FRESH_S:
             return known
         try:
             async with asyncio.timeout(KEYS_DEADLINE_S):
-                return await self._read(await self._companies.get(line.scope))
+                return await self._read(await self._companies.get(scope))
         except Exception as error:
             if known is None:
                 raise

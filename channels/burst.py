@@ -61,6 +61,8 @@ def wait_s(items: Sequence[Item], now: datetime, timings: Timings) -> float:
 
 def turn_of(heard: Sequence[Heard], *, fresh: bool, expect: Expect, language: str) -> TurnOf:
     """One turn from a burst. `fresh`: nothing was said in this conversation yet."""
+    if not heard:
+        return TurnOf(None)  # all of it was deleted before it was answered
     words: list[str] = []
     for one in heard:
         text = _words(one, expect, language)

@@ -115,9 +115,9 @@ class Threads:
         await conn.execute(
             """update channel_threads set
                    holder_until = case when holder = 'human' and holder_until is null and holder_since is not null
-                                       then null else $4 end,
+                                       then null else $4::timestamptz end,
                    holder_since = case when holder = 'human' then holder_since else $3 end,
-                   holder_by = case when $5 = '' then holder_by else $5 end,
+                   holder_by = case when $5::text = '' then holder_by else $5::text end,
                    holder = 'human', active_at = greatest(active_at, $3)
                where company_id = $1 and id = $2""",
             scope.company_id,

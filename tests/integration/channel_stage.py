@@ -43,7 +43,7 @@ class Stage:
     runtime: Runtime
     side: ChannelSide
     work: ChannelWork
-    salon: SalonTools
+    salon: SalonTools | None
     vendor: PlainVendor
     scope: CompanyScope
     stored: StoredAccount
@@ -111,6 +111,12 @@ async def until(condition: Callable[[], Awaitable[Any]], timeout_s: float = 20.0
         return found
 
 
+async def emptied(owner: Any) -> None:
+    """No accounts, threads or messages of an earlier test; the salon stays."""
+    for table in ("channel_accounts", "messages", "conversations", "salon_tasks", "client_messages", "pgqueuer"):
+        await owner.execute(f"delete from {table}")
+
+
 @contextlib.asynccontextmanager
 async def channel_stage(
     database_url: str,
@@ -122,15 +128,20 @@ async def channel_stage(
     transcriber: Transcriber | None = None,
     on_refused: OnRefused = nobody_cares,
     working: bool = True,
+    with_salon: bool = False,
     vendor: PlainVendor | None = None,
 ) -> AsyncIterator[Stage]:
     settings = Settings(
         _env_file=None, DATABASE_URL=database_url, REDIS_URL=redis_url, data_dir=folder, database_pool_size=10
     )
     vendor = vendor or PlainVendor()
-    async with open_runtime(settings, "channel-test") as runtime, build_salon(runtime, runtime.clock) as salon:
+    async with contextlib.AsyncExitStack() as cleanup:
+        runtime = await cleanup.enter_async_context(open_runtime(settings, "channel-test"))
+        salon: SalonTools | None = None
+        if agent is None or with_salon:
+            salon = await cleanup.enter_async_context(build_salon(runtime, runtime.clock))
         await load_company(runtime.database, DEMO_SALON, shift_to=date.today())  # noqa: DTZ011
-        company = (await runtime.companies.all())[0]
+        company = await runtime.companies.by_slug("myata")
         side = channel_side(runtime, lambda account: PlainAdapter(account, vendor), timings)
         stored, hook = await new_account(side, company.scope, vendor)
         async with channel_work(runtime, side, agent or salon.agent, transcriber, on_refused=on_refused) as work:
