@@ -10,6 +10,7 @@ wall clock, and neighbours do not count.
 
 import argparse
 import asyncio
+import gc
 import os
 import platform
 import random
@@ -204,6 +205,7 @@ def main() -> int:
     parser.add_argument("--no-llm", action="store_true")
     options = parser.parse_args()
     one_core()
+    gc.freeze()  # as app.process does once its modules are loaded
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()}")
     scripted = ScriptedBrain(RuleUnderstander(), Catalogue())
     asyncio.run(replies(scripted, 20))  # caches of words and models are warm in a running process

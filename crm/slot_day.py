@@ -7,18 +7,20 @@ days; only positions that lead to a plan are then walked, best plans first (shor
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import datetime, time
 from heapq import merge
 from itertools import islice
 from math import gcd
 
 from core.money import Money
-from crm.model import Plan, PlannedPart, Price, SlotQuery, StaffId
-from crm.schedule import LocalDay, from_minute, subtract, to_minute, working_minutes
+from crm.model import Plan, PlannedPart, Price, ServiceId, SlotQuery, StaffId
+from crm.schedule import LocalDay, from_minute, subtract, working_minutes
 from crm.slot_book import PartOption, SlotBook, to_whole_minutes
 
 _Step = tuple[int, int, int]  # part, option, position
 _Entry = tuple[int, int, tuple[_Step, ...]]  # summed gaps in minutes, price in minor units, steps in order of time
+
+_PartKey = tuple[StaffId, tuple[ServiceId, ...], int]  # master, services, first UTC minute
 
 
 class _Cached:
@@ -59,6 +61,8 @@ class DaySearch:
     """Set of parts (as bits) to the positions from which all of them can be done."""
     _suffixes: dict[tuple[int, int], _Cached] = field(init=False, default_factory=dict)
     _last_masks: dict[int, int] = field(init=False, default_factory=dict)
+    _parts: dict[tuple[_Step, ...], tuple[_PartKey, PlannedPart]] = field(init=False, default_factory=dict)
+    _moments: dict[int, datetime] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         day, grid = self.day, self.book.rules.grid_min
@@ -76,12 +80,12 @@ class DaySearch:
     def _plans_from(self, everything: int, position: int) -> Iterator[Plan]:
         seen = set()
         for _, _, steps in self._suffix(everything, position):
-            plan = self._plan(steps)
+            made = [self._part(group) for group in self._stretches(steps)]
             # Times in one zone compare by wall clock alone, which does not tell the two passes of a repeated hour.
-            key = tuple((part.staff_id, part.service_ids, to_minute(part.start)) for part in plan.parts)
+            key = tuple([known for known, _ in made])
             if key not in seen:
                 seen.add(key)
-                yield plan
+                yield Plan(tuple([part for _, part in made]))
 
     # --- masks
 
@@ -214,44 +218,42 @@ class DaySearch:
             gap = (steps[0][2] - position) * self.unit - option.length_min
             yield gaps + gap, price + option.price.amount.minor, (step, *steps)
 
-    def _plan(self, steps: tuple[_Step, ...]) -> Plan:
-        parts: list[PlannedPart] = []
-        for group in self._stretches(steps):
-            chosen = [self.options[part][number] for part, number, _ in group]
-            start = self.day.start + group[0][2] * self.unit
-            end = self.day.start + group[-1][2] * self.unit + chosen[-1].length_min
-            services = tuple(
-                service
-                for part in sorted(part for part, _, _ in group)
-                for service in self.query.parts[part].service_ids
-            )
-            total = sum(option.price.amount.minor for option in chosen)
-            price = Price(
-                Money(total, chosen[0].price.amount.currency), any(option.price.starting_at for option in chosen)
-            )
-            parts.append(
-                PlannedPart(
-                    chosen[0].staff_id,
-                    services,
-                    from_minute(start).astimezone(self.book.zone),
-                    from_minute(end).astimezone(self.book.zone),
-                    price,
-                )
-            )
-        return Plan(tuple(parts))
+    def _part(self, group: tuple[_Step, ...]) -> tuple[_PartKey, PlannedPart]:
+        """The stretch at one master, and what tells it from others. Plans share their parts: they are frozen."""
+        known = self._parts.get(group)
+        if known is not None:
+            return known
+        chosen = [self.options[part][number] for part, number, _ in group]
+        start = self.day.start + group[0][2] * self.unit
+        end = self.day.start + group[-1][2] * self.unit + chosen[-1].length_min
+        services = tuple(
+            service for part in sorted(part for part, _, _ in group) for service in self.query.parts[part].service_ids
+        )
+        total = sum(option.price.amount.minor for option in chosen)
+        price = Price(Money(total, chosen[0].price.amount.currency), any(option.price.starting_at for option in chosen))
+        part = PlannedPart(chosen[0].staff_id, services, self._moment(start), self._moment(end), price)
+        made = (chosen[0].staff_id, services, start), part
+        self._parts[group] = made
+        return made
 
-    def _stretches(self, steps: tuple[_Step, ...]) -> list[list[_Step]]:
+    def _moment(self, minute: int) -> datetime:
+        known = self._moments.get(minute)
+        if known is None:
+            known = self._moments[minute] = from_minute(minute).astimezone(self.book.zone)
+        return known
+
+    def _stretches(self, steps: tuple[_Step, ...]) -> list[tuple[_Step, ...]]:
         """Groups steps that one master does without a gap."""
-        groups: list[list[_Step]] = []
+        groups: list[tuple[_Step, ...]] = []
         for step in steps:
             if groups:
                 part, number, position = groups[-1][-1]
                 before = self.options[part][number]
                 same_master = before.staff_id == self.options[step[0]][step[1]].staff_id
                 if same_master and (step[2] - position) * self.unit == before.length_min:
-                    groups[-1].append(step)
+                    groups[-1] = (*groups[-1], step)
                     continue
-            groups.append([step])
+            groups.append((step,))
         return groups
 
     # --- positions

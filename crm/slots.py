@@ -15,6 +15,9 @@ from crm.slot_day import DaySearch
 MAX_PARTS = 6
 """The search visits every set of parts (2 to the power of their number); nobody books more stretches in a day."""
 
+_ZONES_APART = 2
+"""Calendar days by which one moment can differ between two zones (UTC+14 and UTC-12), rounded up."""
+
 
 def find_plans(query: SlotQuery, book: SlotBook, now: datetime) -> list[Plan]:
     """Plans that fit, best first: earliest, then shortest gap, then cheaper; at most `query.limit`.
@@ -29,10 +32,10 @@ def find_plans(query: SlotQuery, book: SlotBook, now: datetime) -> list[Plan]:
     days = _days(max(query.first_day, today), min(query.last_day, _horizon(today, book.rules)), book.zone)
     earliest = to_minute(now + timedelta(minutes=book.rules.lead_min), up=True)
     wanted = {option.staff_id for part in options for option in part}
-    busy = _busy_by_day(days, book.busy, wanted, frozenset(query.ignore_bookings))
+    busy = _BusyDays(days, book.busy, wanted, frozenset(query.ignore_bookings))
     plans: list[Plan] = []
     for index, day in enumerate(days):
-        search = DaySearch(query, options, book, day, busy[index], earliest)
+        search = DaySearch(query, options, book, day, busy.of(index), earliest)
         plans.extend(islice(search.plans(), query.limit - len(plans)))
         if len(plans) >= query.limit:
             break
@@ -59,22 +62,42 @@ def _days(first: date, last: date, zone: ZoneInfo) -> list[LocalDay]:
     return [local_day(first + timedelta(days=shift), zone) for shift in range((last - first).days + 1)]
 
 
-def _busy_by_day(
-    days: Sequence[LocalDay], busy: Iterable[Busy], staff: set[StaffId], ignored: frozenset[BookingId]
-) -> list[dict[StaffId, list[tuple[int, int]]]]:
-    result: list[dict[StaffId, list[tuple[int, int]]]] = [{} for _ in days]
-    if not days:
-        return result
-    bounds = [day.start for day in days] + [days[-1].end]
-    for item in busy:
-        if item.staff_id not in staff or (item.booking_id is not None and item.booking_id in ignored):
-            continue
-        start, end = to_minute(item.start), to_minute(item.end, up=True)
-        index = max(0, bisect_right(bounds, start) - 1)
-        while index < len(result) and bounds[index] < end:
-            result[index].setdefault(item.staff_id, []).append((start, end))
-            index += 1
-    for day in result:
+class _BusyDays:
+    """Taken time by day, worked out as far as the search comes: a search that has enough plans after two days does not
+    pay for the month. Days are asked for in order."""
+
+    def __init__(
+        self, days: Sequence[LocalDay], busy: Iterable[Busy], staff: set[StaffId], ignored: frozenset[BookingId]
+    ) -> None:
+        self._bounds = [day.start for day in days] + [days[-1].end] if days else []
+        self._days: list[dict[StaffId, list[tuple[int, int]]]] = [{} for _ in days]
+        self._waiting: list[list[Busy]] = [[] for _ in days]
+        self._worked_out = 0
+        if not days:
+            return
+        first, last = days[0].day.toordinal(), len(days) - 1
+        for item in busy:
+            if item.staff_id not in staff or (item.booking_id is not None and item.booking_id in ignored):
+                continue
+            # the date in whatever zone the moment has, which can be this many days off: exact minutes come later
+            begins = item.start.toordinal() - first - _ZONES_APART
+            if begins <= last:
+                self._waiting[max(0, begins)].append(item)
+
+    def of(self, index: int) -> dict[StaffId, list[tuple[int, int]]]:
+        """Sorted by start. A stretch over midnight is in both days."""
+        while self._worked_out <= index:
+            for item in self._waiting[self._worked_out]:
+                self._place(item)
+            self._worked_out += 1
+        day = self._days[index]
         for spans in day.values():
             spans.sort()
-    return result
+        return day
+
+    def _place(self, item: Busy) -> None:
+        start, end = to_minute(item.start), to_minute(item.end, up=True)
+        at = max(0, bisect_right(self._bounds, start) - 1)
+        while at < len(self._days) and self._bounds[at] < end:
+            self._days[at].setdefault(item.staff_id, []).append((start, end))
+            at += 1

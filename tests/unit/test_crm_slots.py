@@ -2,7 +2,7 @@
 
 import time as stopwatch
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from itertools import pairwise, permutations, product
 from zoneinfo import ZoneInfo
@@ -178,6 +178,27 @@ def test_cleaning_time_is_kept_free_but_is_no_part_of_the_visit() -> None:
     assert [(f"{plan.start:%H:%M}", f"{plan.end:%H:%M}") for plan in plans] == [
         ("10:00", "10:30"), ("10:15", "10:45"), ("11:15", "11:45"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("hours_off", [-12, -5, 0, 3, 14])
+def test_taken_time_counts_in_whatever_zone_it_is_given(hours_off: int) -> None:
+    elsewhere = timezone(timedelta(hours=hours_off))
+    busy = [
+        taken("anna", "2026-12-01T10:00", "2026-12-01T12:00"),
+        taken("anna", "2026-12-01T19:00", "2026-12-03T12:00"),  # over two midnights
+        taken("anna", "2026-12-04T00:00", "2026-12-04T11:00"),
+        taken("anna", "2026-11-28T00:00", "2026-12-01T11:00"),  # began before the first day that is searched
+    ]
+    moved = [replace(b, start=b.start.astimezone(elsewhere), end=b.end.astimezone(elsewhere)) for b in busy]
+    days = wish("cut", last=TUESDAY + timedelta(days=4))
+    world = [every_day("anna", "10:00-20:00")]
+    found = find_plans(days, book(ONE, world, *moved), NIGHT_BEFORE)
+    assert [f"{p.start:%d %H:%M}" for p in found if p.start.minute == 0] == [
+        *(f"01 {hour}:00" for hour in range(12, 19)),
+        *(f"03 {hour}:00" for hour in range(12, 20)),
+        *(f"04 {hour}:00" for hour in range(11, 20)),
+        *(f"05 {hour}:00" for hour in range(10, 20)),
+    ]
 
 
 def test_best_first_and_capped_per_start() -> None:
