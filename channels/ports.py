@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
@@ -163,6 +163,7 @@ class Polled(Protocol):
         ...
 
 
+@runtime_checkable
 class Templated(Protocol):
     """Optional: a vendor that wants prepared texts outside its window."""
 

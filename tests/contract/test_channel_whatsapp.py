@@ -457,16 +457,22 @@ async def door(at: Arranged) -> AsyncIterator[str]:
 
 
 async def test_with_the_apps_id_the_address_is_entered_by_us(at: Arranged) -> None:
-    account = replace(at.account, settings={**at.account.settings, "app_id": at.sim.app_id})
-    adapter = at.vendor.build(account, at.tools)
     at.sim.hook = ""
     async with door(at) as url:
-        await adapter.connect(url)
-        await adapter.connect(url)
+        await at.adapter.connect(url)
+        await at.adapter.connect(url)
         assert at.sim.hook == url
         with pytest.raises(AccessDenied) as no:
-            await adapter.connect(url + "/elsewhere")
+            await at.adapter.connect(url + "/elsewhere")
     assert "вручную" in no.value.remedy
+
+
+async def test_without_the_apps_id_the_address_is_entered_by_hand(at: Arranged) -> None:
+    account = replace(at.account, settings={**at.account.settings, "app_id": ""})
+    before = at.sim.faults.count("/subscriptions")
+    await at.vendor.build(account, at.tools).connect(at.hook)
+    assert at.sim.faults.count("/subscriptions") == before
+    assert at.sim.subscribed
 
 
 async def test_a_number_that_is_not_registered_is_registered_with_its_pin(at: Arranged) -> None:

@@ -59,7 +59,12 @@ class WhatsappSimulator(People):
     def settings(self, base_url: str) -> tuple[dict[str, Any], dict[str, str]]:
         self.base_url = base_url
         return (
-            {"phone_number_id": self.number_id, "waba_id": self.waba_id, "base_url": base_url},
+            {
+                "phone_number_id": self.number_id,
+                "waba_id": self.waba_id,
+                "app_id": self.app_id,
+                "base_url": base_url,
+            },
             {"access_token": self.access_token, "app_secret": self.app_secret},
         )
 
@@ -169,12 +174,13 @@ class WhatsappSimulator(People):
         must("messages" in str(body.get("fields", "")).split(","), "fields", 100)
         challenge = str(secrets.randbelow(10**10))
         query = {"hub.mode": "subscribe", "hub.verify_token": body["verify_token"], "hub.challenge": challenge}
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
-            try:
-                answer = await http.get(body["callback_url"], params=query)
-            except httpx.HTTPError:
-                raise GraphError(100, "The URL couldn't be validated") from None
-        must(answer.status_code == 200 and answer.text == challenge, "Callback verification failed", 100)
+        if body["callback_url"].startswith("http://127.0.0.1:"):  # nothing beyond this machine is asked
+            async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+                try:
+                    answer = await http.get(body["callback_url"], params=query)
+                except httpx.HTTPError:
+                    raise GraphError(100, "The URL couldn't be validated") from None
+            must(answer.status_code == 200 and answer.text == challenge, "Callback verification failed", 100)
         self.hook, self.verify_token = body["callback_url"], body["verify_token"]
         return JSONResponse({"success": True})
 
