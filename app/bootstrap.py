@@ -22,7 +22,7 @@ from agent.service import BookingAgent
 from agent.wording.catalogue import Catalogue
 from app.crm import open_crm
 from app.llm_accounts import CompanyAccounts, llm_timings
-from app.message_delivery import register_delivery
+from app.message_delivery import Deliver, register_delivery
 from app.metrics_share import share_metrics
 from core.api_keys import ApiKeys
 from core.clock import Clock, SystemClock
@@ -187,9 +187,9 @@ def twilio_stream_url(settings: Settings) -> str:
     return settings.twilio_public_stream_url or f"ws://{settings.twilio_host}:{settings.twilio_port}{STREAM_PATH}"
 
 
-def job_worker(runtime: Runtime, more: Mapping[str, JobHandler]) -> JobWorker:
+def job_worker(runtime: Runtime, more: Mapping[str, JobHandler], by_messenger: Deliver | None = None) -> JobWorker:
     """The worker of the jobs process: the outbox's handlers, and more by name."""
-    register_delivery(runtime.outbox, runtime.database)
+    register_delivery(runtime.outbox, runtime.database, by_messenger)
     return JobWorker(runtime.database, {**runtime.outbox.job_handlers, **more}, metrics=runtime.metrics)
 
 

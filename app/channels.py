@@ -25,6 +25,7 @@ from channels.ports import AdapterTools, ChannelAdapter
 from channels.registry import channel
 from channels.runner import ThreadRunner
 from channels.sending import Sender
+from channels.service_messages import ServiceMessages
 from channels.taking_in import TakingIn
 from channels.threads import Threads
 from channels.timings import Timings
@@ -70,6 +71,7 @@ class ChannelSide:
     outbound: Outbound
     months: Months
     people: People
+    service_messages: ServiceMessages
     timings: Timings
     codec: EventCodec
 
@@ -95,7 +97,8 @@ def channel_side(
     opened = OpenAccounts(accounts, build, clock, timings.hook_cache_s)
     outbound, months = Outbound(codec), Months(runtime.database)
     people = People(runtime.database, opened, threads, outbound, months, runtime.conversations, clock, timings)
-    return ChannelSide(accounts, opened, Inbox(codec), threads, outbound, months, people, timings, codec)
+    service = ServiceMessages(runtime.database, opened, threads, outbound, months, clock)
+    return ChannelSide(accounts, opened, Inbox(codec), threads, outbound, months, people, service, timings, codec)
 
 
 @dataclass(frozen=True, slots=True)

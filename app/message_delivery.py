@@ -1,8 +1,10 @@
-"""What happens to a message for a client once its job runs: a channel sends it, or it is marked as not deliverable.
+"""What happens to a message for a client once its job runs: a messenger takes it, or it is marked as not deliverable.
 
-No channel that can reach a telephone number is connected yet; the text stays in the salon's book, where the staff see
-that it was not sent, and the agent's promise is kept by a person.
+It goes into the thread of its conversation, else into the messenger in which the person with that number wrote last.
+Where there is none the text stays in the salon's book, and the staff see that it was not sent.
 """
+
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -14,9 +16,15 @@ from crm.salon_book import MESSAGE_TOPIC
 log = structlog.get_logger(__name__)
 
 
-def register_delivery(outbox: Outbox, database: Database) -> None:
+Deliver = Callable[[CompanyScope, str], Awaitable[bool]]
+"""Hands the message to a messenger. False: the person is in none."""
+
+
+def register_delivery(outbox: Outbox, database: Database, by_messenger: Deliver | None = None) -> None:
     async def deliver(scope: CompanyScope, item: OutboxItem) -> None:
         message_id = str(item.payload["message_id"])
+        if by_messenger is not None and await by_messenger(scope, message_id):
+            return
         async with database.company(scope) as conn:
             channel = await conn.fetchval(
                 """update client_messages set delivery = 'no_channel'

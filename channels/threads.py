@@ -164,6 +164,17 @@ class Threads:
         )
         return True
 
+    async def of_conversation(
+        self, conn: Connection, scope: CompanyScope, conversation_id: ConversationId
+    ) -> Thread | None:
+        """The thread whose running conversation it is."""
+        row = await conn.fetchrow(
+            "select * from channel_threads where company_id = $1 and conversation_id = $2",
+            scope.company_id,
+            conversation_id,
+        )
+        return _thread(row) if row is not None else None
+
     async def best_for(self, conn: Connection, scope: CompanyScope, phone: Phone) -> Thread | None:
         """The thread in which a person with this number wrote last and can be reached; None: none."""
         row = await conn.fetchrow(

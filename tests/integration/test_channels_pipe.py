@@ -53,6 +53,7 @@ class Parrot:
         self.turns: list[Turn] = []
         self.seen: list[Conversation] = []
         self.delay_s = 0.0
+        self.at_once = self.most_at_once = 0
         self.faults: list[Exception] = []
         self.before_end: list[Any] = []
         """Events of the next reply, after its words."""
@@ -63,7 +64,12 @@ class Parrot:
         if self.faults:
             raise self.faults.pop(0)
         if self.delay_s:
-            await asyncio.sleep(self.delay_s)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            try:
+                await asyncio.sleep(self.delay_s)
+            finally:
+                self.at_once -= 1
         yield Say(f"[{turn.kind.value}] {turn.text}".strip())
         while self.before_end:
             yield self.before_end.pop(0)
@@ -97,7 +103,7 @@ async def patient(
         yield stage
 
 
-# --- the real agent ------------------------------------------------------------------------------------------------
+# --- the real agent ----------------------------------------------------------------------------------------------
 
 
 async def book(stage: Stage, thread: str = "t1") -> None:
@@ -178,7 +184,7 @@ class Dying:
         return text
 
 
-# --- in: once, in order, in bursts -----------------------------------------------------------------------------------
+# --- in: once, in order, in bursts -------------------------------------------------------------------------------
 
 
 async def test_ten_short_messages_are_answered_once(patient: Stage, parrot: Parrot) -> None:
@@ -202,7 +208,7 @@ async def test_somebody_who_never_pauses_is_answered_all_the_same(stage: Stage, 
 
 async def test_repeats_shuffles_and_forgeries_have_one_effect_each(stage: Stage, parrot: Parrot) -> None:
     seed = random.Random(7)
-    events = [said(f"слово {n}", thread=f"t{n % 20}") for n in range(200)]
+    events = [said(f"слово {n}", thread=f"t{n % 10}") for n in range(60)]
     sendings = [(event, None) for event in events for _ in range(5)] + [
         (said("подделка", f"t{n}"), "wrong") for n in range(40)
     ]
@@ -214,11 +220,11 @@ async def test_repeats_shuffles_and_forgeries_have_one_effect_each(stage: Stage,
             return (await stage.post(event, secret=secret)).status_code
 
     codes = await asyncio.gather(*(send(*one) for one in sendings))
-    assert sorted(codes) == [200] * 1000 + [403] * 40
+    assert sorted(codes) == [200] * 300 + [403] * 20
     await stage.settled()
     heard = [line for turn in parrot.turns for line in turn.text.split("\n")]
     assert sorted(heard) == sorted(event.text for event in events)
-    assert await stage.value("select count(*) from messages where direction = 'in'") == 200
+    assert await stage.value("select count(*) from messages where direction = 'in'") == 60
     markers = [one.marker for one in stage.vendor.delivered]
     assert len(markers) == len(set(markers)) == len(parrot.turns)
 
@@ -232,12 +238,11 @@ async def test_the_vendors_order_stands_whatever_the_order_of_arrival(stage: Sta
 
 
 async def test_two_threads_do_not_wait_for_each_other(stage: Stage, parrot: Parrot) -> None:
-    parrot.delay_s = 1.0
-    await stage.post(*(said("привет", thread=f"t{n}") for n in range(6)))
-    started = asyncio.get_running_loop().time()
+    parrot.delay_s = 1.5
+    await stage.post(*(said("привет", thread=f"t{n}") for n in range(4)))
     await stage.settled()
-    assert asyncio.get_running_loop().time() - started < 5.0, "one after the other would take six"
-    assert len(stage.vendor.texts()) == 6
+    assert len(stage.vendor.texts()) == 4
+    assert parrot.most_at_once >= 2, "one after the other"
 
 
 async def test_writing_on_while_the_agent_thinks_makes_one_answer(patient: Stage, parrot: Parrot) -> None:
@@ -382,7 +387,7 @@ async def test_buttons_are_acknowledged_and_typing_is_shown(stage: Stage, parrot
     await until(lambda: _true(stage.vendor.acknowledged == ["cb1"] and stage.vendor.typed == ["t1"]))
 
 
-# --- voice notes -------------------------------------------------------------------------------------------------------
+# --- voice notes -------------------------------------------------------------------------------------------------
 
 
 class Ears:
@@ -419,7 +424,7 @@ async def test_a_voice_note_is_heard_once_and_answered_by_text(
         assert [turn.kind for turn in parrot.turns[-3:]] == [TurnKind.UNCLEAR] * 3
 
 
-# --- out -----------------------------------------------------------------------------------------------------------------
+# --- out ---------------------------------------------------------------------------------------------------------
 
 
 async def test_a_long_answer_goes_in_parts_in_order_with_stable_markers(stage: Stage, parrot: Parrot) -> None:
@@ -531,7 +536,7 @@ async def test_a_moved_thread_is_written_to_under_its_new_key(stage: Stage, parr
     assert await stage.value("select count(*) from channel_threads") == 1
 
 
-# --- people --------------------------------------------------------------------------------------------------------------
+# --- people ------------------------------------------------------------------------------------------------------
 
 
 async def test_the_agent_is_silent_beside_a_person_until_it_is_handed_back(stage: Stage, parrot: Parrot) -> None:
@@ -607,7 +612,30 @@ async def test_a_hand_over_sends_its_words_makes_a_task_and_silences_the_agent(s
     assert len(parrot.turns) == 2
 
 
-# --- the door ------------------------------------------------------------------------------------------------------------
+# --- service messages -----------------------------------------------------------------------------------------
+
+
+async def test_a_message_of_the_book_goes_into_the_persons_messenger(stage: Stage, parrot: Parrot) -> None:
+    from core.ids import new_conversation_id
+    from crm.model import Message, MessageKind
+    from crm.salon_book import DatabaseSalonBook
+
+    await stage.tell(said("привет", phone="+79161112233"))
+    book = DatabaseSalonBook(stage.runtime.database, stage.runtime.clock, stage.runtime.outbox)
+    phone = Phone("+79161112233")
+    await book.add_message(stage.scope, new_conversation_id(), Message(MessageKind.ADDRESS, phone, "Мы на Лесной, 5"))
+    await book.add_message(stage.scope, new_conversation_id(), Message(MessageKind.ADDRESS, Phone("+79160000000"), "x"))
+    ids = {row["text"]: row["id"] for row in await stage.rows("select id, text from client_messages")}
+    deliver = stage.side.service_messages.deliver
+    assert await deliver(stage.scope, ids["Мы на Лесной, 5"])
+    assert await deliver(stage.scope, ids["Мы на Лесной, 5"])
+    assert not await deliver(stage.scope, ids["x"])
+    await stage.settled()
+    assert stage.vendor.texts() == ["[words] привет", "Мы на Лесной, 5"]
+    assert await stage.value("select purpose from messages where author = 'system'") == "service"
+
+
+# --- the door ----------------------------------------------------------------------------------------------------
 
 
 async def test_the_door_knows_its_guests(stage: Stage, other_company: CompanyScope) -> None:

@@ -67,6 +67,7 @@ create table channel_threads (
     foreign key (company_id, account_id) references channel_accounts on delete cascade
 );
 create index channel_threads_phone on channel_threads (company_id, phone) where phone <> '';
+create index channel_threads_conversation on channel_threads (company_id, conversation_id);
 create index channel_threads_recent on channel_threads (company_id, active_at desc);
 comment on column channel_threads.phone is 'E.164, only when the channel vouches for it.';
 comment on column channel_threads.holder is
