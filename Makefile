@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 ROOMS := core crm agent media_models voice telephony channels admin app
-# Peers that the end-to-end tests call with: a load generator and a real softphone.
-TEST_PACKAGES := sip-tester baresip-core
+# Peers that the end-to-end tests call with: a load generator, a real softphone, a browser.
+TEST_PACKAGES := sip-tester baresip-core chromium
 
 .PHONY: help
 help: ## what each target does
@@ -39,10 +39,10 @@ system-packages: ## Debian packages for the end-to-end tests (needs root)
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES) >/dev/null
 
 test-packages:
-	@if command -v sipp >/dev/null && command -v baresip >/dev/null; then :; \
+	@if command -v sipp >/dev/null && command -v baresip >/dev/null && command -v chromium >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "· installing $(TEST_PACKAGES)"; $(MAKE) --no-print-directory system-packages; \
-	else echo "· without root the calls of sipp and baresip are skipped; to run them: sudo make system-packages"; fi
+	else echo "· without root the calls of sipp and baresip and the browser's tests are skipped; to run them: sudo make system-packages"; fi
 
 lock: | $(BIN)/uv ## recompute the hash-locked requirements
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/base.in -o requirements/base.txt
@@ -60,7 +60,19 @@ lint: $(VENV)/.dev ## format, lint, borders between the rooms
 types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy $(ROOMS) bench
 
-check: lint types ## everything that needs no running
+# Types and lint of the chat's widget. Node and npm are the ones of the virtual environment; the widget itself is served
+# as it stands and needs neither.
+WIDGET := channels/web_chat
+$(WIDGET)/node_modules/.installed: $(WIDGET)/package-lock.json | $(VENV)/.dev
+	@echo "· installing the checks of the chat's widget"
+	@cd $(WIDGET) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --silent --no-fund --no-audit
+	@touch $@
+
+.PHONY: widget
+widget: $(WIDGET)/node_modules/.installed ## the chat's widget: types and lint
+	cd $(WIDGET) && PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
+
+check: lint types widget ## everything that needs no running
 
 fix: $(VENV)/.dev ## format and repair what can be repaired
 	$(BIN)/ruff format .

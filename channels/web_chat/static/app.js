@@ -10,6 +10,7 @@ import { language } from './words.js'
 
 const TYPING_SHOWN_MS = 8_000
 const TYPING_SAID_MS = 4_000
+const READ_TOLD_MS = 600
 const PAGE = 40
 
 class Chat {
@@ -25,7 +26,7 @@ class Chat {
     /** @type {Map<string, Set<Function>>} */
     this.listeners = new Map()
     this.lang = language(options.lang, document.documentElement.lang, navigator.language || '')
-    this.keeper = new Keeper(options.site, pageStorage())
+    this.keeper = new Keeper(options.site, pageStorage('localStorage'), pageStorage('sessionStorage'))
     this.dialogue = new Dialogue()
     this.opening = new Date().toISOString()
     this.loaded = false
@@ -35,6 +36,8 @@ class Chat {
     this.making = null
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.typingTimer = undefined
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.readTimer = undefined
     this.outbox = new Outbox(this.keeper, {
       send: item => this.deliver(item),
       confirmed: message => this.take([message]),
@@ -62,16 +65,16 @@ class Chat {
     }) // prettier-ignore
     window.addEventListener('online', () => this.connection(this.live.up))
     window.addEventListener('offline', () => this.connection(false))
-    window.addEventListener('storage', event => event.key === this.keeper.key && this.otherTab())
+    window.addEventListener('storage', event => (event.key === null || event.key.startsWith(this.keeper.name)) && this.otherTab())
     document.addEventListener('visibilitychange', () => this.markRead())
   }
 
   async begin() {
-    const kept = this.keeper.memory
-    this.server.token = kept.token
-    this.view.composer.text = kept.draft
+    const { token, draft } = this.keeper
+    this.server.token = token
+    this.view.composer.text = draft
     this.draw(false)
-    if (kept.token) await this.join()
+    if (token) await this.join()
     this.view.lines.announce(true)
     this.loaded = true
     void this.outbox.flush()
@@ -96,46 +99,41 @@ class Chat {
 
   // --- out ---
 
-  /** @param {import('./types.js').Pending} item */
-  async deliver(item) {
+  /**
+   * A server that knows the session no more (reset elsewhere, thrown away) is asked for a new one: the message is not
+   * lost. A file belongs to its session and goes again.
+   * @param {import('./types.js').Pending} item
+   * @param {boolean} [again]
+   * @returns {Promise<import('./types.js').Message>}
+   */
+  async deliver(item, again = false) {
     if (!this.server.token) await this.makeSession()
-    let files = item.files
-    if (item.blob && !files.length) {
-      files = [(await this.guarded(() => this.server.upload(/** @type {Blob} */ (item.blob), item.name || ''))).id]
-      this.outbox.change(item.id, { files })
+    try {
+      let { files } = item
+      if (item.blob && !files.length) {
+        files = [(await this.server.upload(item.blob, item.name || '')).id]
+        this.outbox.change(item.id, { files })
+      }
+      return (await this.server.send({ ...item, files })).message
+    } catch (error) {
+      if (again || !(error instanceof Refused) || error.status !== 401) throw error
+      this.forgetSession()
+      return this.deliver(item.blob ? { ...item, files: [] } : item, true)
     }
-    return (await this.guarded(() => this.server.send({ ...item, files }))).message
   }
 
   makeSession() {
     this.making ||= (async () => {
       try {
-        const found = this.keeper.refresh().token // another tab was first
-        this.server.token = found || (await this.server.session(this.lang)).token
-        this.keeper.save({ token: this.server.token })
+        this.keeper.refresh() // perhaps another tab was first
+        this.server.token = this.keeper.token || (await this.server.session(this.lang)).token
+        this.keeper.keepToken(this.server.token)
         this.live.restart()
       } finally {
         this.making = null
       }
     })()
     return this.making
-  }
-
-  /**
-   * The server knows the session no more (reset elsewhere, thrown away): a new one, and the message is not lost.
-   * @template T
-   * @param {() => Promise<T>} request
-   * @returns {Promise<T>}
-   */
-  async guarded(request) {
-    try {
-      return await request()
-    } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 401) throw error
-      this.forgetSession()
-      await this.makeSession()
-      return request()
-    }
   }
 
   /** @param {Refused} error */
@@ -147,7 +145,7 @@ class Chat {
 
   /** @param {string} text */
   written(text) {
-    if (this.keeper.memory.token) this.keeper.save({ draft: text })
+    this.keeper.draft = text
     if (text && Date.now() - this.saidTyping > TYPING_SAID_MS && this.live.say({ type: 'typing' })) this.saidTyping = Date.now()
   }
 
@@ -166,10 +164,7 @@ class Chat {
   /** @param {import('./types.js').Message[]} messages */
   take(messages) {
     const { fresh, gap } = this.dialogue.take(messages)
-    const mine = new Set(fresh.map(message => message.client_id))
-    if (this.outbox.items.some(item => mine.has(item.id))) {
-      this.keeper.save({ outbox: this.outbox.items.filter(item => !mine.has(item.id)) })
-    }
+    for (const message of fresh) if (message.client_id) this.keeper.drop(message.client_id)
     const theirs = fresh.filter(message => message.author !== 'visitor')
     if (theirs.length) this.typing(false)
     this.draw(fresh.some(message => message.author === 'visitor'))
@@ -230,9 +225,7 @@ class Chat {
   }
 
   denied() {
-    const waiting = this.outbox.items
     this.forgetSession()
-    this.keeper.save({ outbox: waiting })
     void this.outbox.flush()
   }
 
@@ -242,9 +235,10 @@ class Chat {
   draw(own) {
     const lines = this.dialogue.lines(this.outbox.items)
     const { greeting, choices } = this.config
-    if (!lines.length) {
-      const text = greeting[this.lang] || greeting.ru
-      if (text) lines.push({ key: 'greeting', author: 'agent', text, at: this.opening, files: [], pending: '' })
+    const text = greeting[this.lang] || greeting.ru
+    if (text && !this.dialogue.earlier) {
+      const at = lines[0] ? lines[0].at : this.opening
+      lines.unshift({ key: 'greeting', author: 'agent', text, at, files: [], pending: '', timeless: true })
     }
     const question = this.outbox.items.length ? null : this.dialogue.question
     const first = this.dialogue.messages.size === 0 && !this.outbox.items.length
@@ -256,13 +250,22 @@ class Chat {
     if (before !== this.dialogue.unread) this.emit('unread', { count: this.dialogue.unread })
   }
 
+  /** What is on the screen is read; the server is told a moment later, once for all that came meanwhile. */
   markRead() {
     const { dialogue } = this
     if (!this.view.opened || document.hidden || dialogue.readSeq >= dialogue.lastSeq) return
-    const seq = dialogue.lastSeq
-    if (!this.live.say({ type: 'read', seq })) return
-    dialogue.readSeq = seq
-    this.view.showUnread(dialogue.unread)
+    dialogue.readSeq = dialogue.lastSeq
+    this.view.showUnread(0)
+    if (dialogue.question) this.tellRead()
+  }
+
+  tellRead() {
+    this.readTimer ||= setTimeout(async () => {
+      this.readTimer = undefined
+      const seq = this.dialogue.readSeq
+      if (this.live.say({ type: 'read', seq }) || !this.server.token) return
+      await this.server.read(seq).catch(() => undefined) // the next mark tells it too
+    }, READ_TOLD_MS)
   }
 
   /** @param {boolean} open */
@@ -280,7 +283,8 @@ class Chat {
 
   otherTab() {
     const before = this.server.token
-    const { token } = this.keeper.refresh()
+    this.keeper.refresh()
+    const { token } = this.keeper
     if (token === before) {
       this.draw(false)
       return
@@ -300,10 +304,8 @@ class Chat {
   }
 
   forgetSession() {
-    const { outbox } = this.keeper.memory
     this.live.stop()
-    this.keeper.clear()
-    if (outbox.length) this.keeper.save({ outbox })
+    this.keeper.forget(false)
     this.startAnew('')
   }
 
@@ -312,7 +314,7 @@ class Chat {
   /** @param {string} proof JWT of the salon's own server: who is logged in there */
   async setUser(proof) {
     if (!this.server.token) await this.makeSession()
-    const told = await this.guarded(() => this.server.identity(proof))
+    const told = await this.server.identity(proof)
     if (told.moved) {
       this.startAnew(this.server.token)
       this.live.stop()
@@ -326,7 +328,7 @@ class Chat {
     const token = this.server.token
     this.view.composer.text = ''
     this.live.stop()
-    this.keeper.clear()
+    this.keeper.forget(true)
     this.startAnew('')
     if (token) {
       const old = new Server(this.options.base, this.options.site)
@@ -358,10 +360,9 @@ export async function start(options) {
       config = await server.config()
     } catch (error) {
       const refusal = error instanceof Refused ? error : new Refused(0, 'broken')
-      if (!refusal.passing) {
-        console.error(`AI-Admin chat: the server refused this page (${refusal.code}); is its address among the site's?`)
-        return null
-      }
+      // a page that is not the salon's may not even read the refusal
+      if (tries === 0) console.warn(`AI-Admin chat: no settings (${refusal.code}); is this page among the addresses of the chat?`)
+      if (!refusal.passing) return null
       await new Promise(resolve => setTimeout(resolve, Math.min(60_000, 2000 * 2 ** tries)))
     }
   }

@@ -17,7 +17,7 @@ export class Composer {
     this.tools = tools
     const { words, config } = tools
     this.input = make('textarea', {
-      class: 'input', rows: 1, 'aria-label': words.write, placeholder: words.write, enterkeyhint: 'send',
+      class: 'input', rows: 1, 'aria-label': words.message, placeholder: words.message, enterkeyhint: 'send',
       autocomplete: 'off', oninput: () => this.changed(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e),
       onpaste: (/** @type {ClipboardEvent} */ e) => this.paste(e),
     }) // prettier-ignore
@@ -53,7 +53,7 @@ export class Composer {
     const { words } = this.tools
     this.input.inputMode = phone ? 'tel' : 'text'
     this.input.setAttribute('autocomplete', phone ? 'tel' : 'off')
-    this.input.placeholder = phone ? words.phone : words.write
+    this.input.placeholder = phone ? words.phone : words.message
   }
 
   changed() {

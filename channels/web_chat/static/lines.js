@@ -76,7 +76,7 @@ export class Lines {
         make('button', { type: 'button', onclick: () => this.tools.retry(line.key) }, words.retry),
         make('button', { type: 'button', onclick: () => this.tools.remove(line.key) }, words.remove),
       )
-    } else under.append(line.pending ? words.waiting : make('time', { datetime: line.at }, time))
+    } else if (!line.timeless) under.append(line.pending ? words.waiting : make('time', { datetime: line.at }, time))
     element.replaceChildren(bubble, under)
   }
 

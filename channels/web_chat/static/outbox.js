@@ -23,13 +23,13 @@ export class Outbox {
   }
 
   get items() {
-    return this.keeper.memory.outbox
+    return this.keeper.outbox
   }
 
   /** @param {Omit<import('./types.js').Pending, 'id' | 'at' | 'state'>} message */
   add(message) {
     const item = { ...message, id: newId(), at: new Date().toISOString(), state: /** @type {const} */ ('waiting') }
-    this.keeper.save({ outbox: [...this.items, item] })
+    this.keeper.put(item)
     this.hooks.changed()
     void this.flush()
   }
@@ -43,13 +43,14 @@ export class Outbox {
 
   /** @param {string} id */
   remove(id) {
-    this.keeper.save({ outbox: this.items.filter(item => item.id !== id) })
+    this.keeper.drop(id)
     this.hooks.changed()
   }
 
   /** @param {string} id @param {Partial<import('./types.js').Pending>} change */
   change(id, change) {
-    this.keeper.save({ outbox: this.items.map(item => (item.id === id ? { ...item, ...change } : item)) })
+    const item = this.keeper.items.get(id)
+    if (item) this.keeper.put({ ...item, ...change })
     this.hooks.changed()
   }
 
@@ -81,7 +82,7 @@ export class Outbox {
           return
         }
         this.failures = 0
-        this.keeper.save({ outbox: this.items.filter(one => one.id !== item.id) })
+        this.keeper.drop(item.id)
         this.hooks.confirmed(message)
       }
     } finally {

@@ -15,6 +15,7 @@ svg{width:24px;height:24px;display:block;fill:none;stroke:currentColor;stroke-wi
 .launcher{position:fixed;z-index:2147483000;bottom:max(20px,env(safe-area-inset-bottom));right:20px;width:60px;height:60px;border-radius:30px;
 background:var(--accent);color:var(--on-accent);display:grid;place-items:center;box-shadow:0 4px 14px #0005;border:2px solid transparent}
 .left .launcher{right:auto;left:20px}
+.launcher svg{width:28px;height:28px}
 .badge{position:absolute;top:-4px;right:-4px;min-width:24px;height:24px;padding:0 6px;border-radius:12px;background:#b3261e;color:#fff;font-size:14px;line-height:24px;font-weight:600;text-align:center}
 .panel{position:fixed;z-index:2147483001;right:20px;bottom:92px;width:384px;height:min(640px,calc(100dvh - 112px));max-width:calc(100vw - 40px);display:flex;flex-direction:column;
 background:var(--bg);border:1px solid var(--line);border-radius:16px;overflow:hidden;box-shadow:0 12px 40px #0004;animation:rise .18s ease-out}

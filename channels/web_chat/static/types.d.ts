@@ -66,6 +66,8 @@ export interface Pending {
   blob?: Blob
   name?: string
   kind?: 'image' | 'voice'
+  /** The browser did not take it: only this tab has it. */
+  unstored?: boolean
 }
 
 export interface Page {
@@ -82,7 +84,10 @@ export interface Line {
   at: string
   files: FileLink[]
   pending: '' | 'waiting' | 'failed'
-  local?: string
+  /** What kind of file goes with it while it is on its way. */
+  local?: string | undefined
+  /** Not said at any moment: the salon's standing greeting. */
+  timeless?: boolean
 }
 
 export type Span =

@@ -1,29 +1,30 @@
 // The launcher and the panel: what is seen, where the focus is, what a screen reader is told.
 
-import { Composer } from './composer.js'
 import { focused, icon, make } from './elements.js'
-import { Lines } from './lines.js'
+import { buildPanel } from './panel.js'
 import { CSS, readableOn } from './style.js'
 import { unreadWords, words as wordsOf } from './words.js'
 
 const SMALL = '(max-width: 520px), (max-height: 420px)'
 
+/**
+ * @typedef {object} Tools
+ * @property {import('./types.js').Options} options
+ * @property {import('./types.js').Config} config
+ * @property {import('./words.js').Language} lang
+ * @property {(file: import('./types.js').FileLink) => string} fileUrl
+ * @property {(open: boolean) => void} toggled
+ * @property {(text: string, button?: string) => void} send
+ * @property {(blob: Blob, name: string, kind: 'image' | 'voice') => void} sendFile
+ * @property {(text: string) => void} written
+ * @property {(id: string) => void} retry
+ * @property {(id: string) => void} remove
+ * @property {() => void} earlier
+ * @property {(event: Event) => void} call
+ */
+
 export class View {
-  /**
-   * @param {object} tools
-   * @param {import('./types.js').Options} tools.options
-   * @param {import('./types.js').Config} tools.config
-   * @param {import('./words.js').Language} tools.lang
-   * @param {(file: import('./types.js').FileLink) => string} tools.fileUrl
-   * @param {(open: boolean) => void} tools.toggled
-   * @param {(text: string, button?: string) => void} tools.send
-   * @param {(blob: Blob, name: string, kind: 'image' | 'voice') => void} tools.sendFile
-   * @param {(text: string) => void} tools.written
-   * @param {(id: string) => void} tools.retry
-   * @param {(id: string) => void} tools.remove
-   * @param {() => void} tools.earlier
-   * @param {(event: Event) => void} tools.call
-   */
+  /** @param {Tools} tools */
   constructor(tools) {
     this.tools = tools
     this.words = wordsOf(tools.lang)
@@ -38,11 +39,26 @@ export class View {
     this.root = make('aside', { class: 'root', 'aria-label': this.words.chat, lang })
     if ((options.position || config.position) === 'left') this.root.classList.add('left')
     this.badge = make('span', { class: 'badge', 'aria-hidden': 'true', hidden: true })
+    this.picture = make('span', {}, icon('chat'))
     this.launcher = make('button', {
       type: 'button', class: 'launcher', 'aria-haspopup': 'dialog', 'aria-controls': 'panel', 'aria-expanded': 'false',
       onclick: () => this.toggle(),
-    }, icon('chat'), this.badge) // prettier-ignore
-    this.panel = this.buildPanel()
+    }, this.picture, this.badge) // prettier-ignore
+    const parts = buildPanel(tools, this.words, {
+      close: () => this.toggle(false),
+      toEnd: () => this.toEnd(),
+      scrolled: () => this.atEnd() && (this.pill.hidden = true),
+      complain: text => this.tell(text, true),
+    })
+    this.panel = parts.panel
+    this.note = parts.note
+    this.lines = parts.lines
+    this.earlier = parts.earlier
+    this.choices = parts.choices
+    this.typing = parts.typing
+    this.scroll = parts.scroll
+    this.composer = parts.composer
+    this.pill = parts.pill
     this.root.append(this.launcher, this.panel)
     this.shadow.append(this.root)
     this.root.addEventListener('keydown', event => this.key(event))
@@ -82,33 +98,6 @@ export class View {
     }
   }
 
-  buildPanel() {
-    const { words, tools } = this
-    const { config } = tools
-    const title = config.title || words.chat
-    const call = config.call
-      ? make('a', { class: 'icon', href: config.phone ? `tel:${config.phone}` : '#', role: config.phone ? false : 'button', 'aria-label': words.call, onclick: (/** @type {Event} */ e) => tools.call(e) }, icon('call'))
-      : null
-    const close = make('button', { type: 'button', class: 'icon', 'aria-label': words.close, onclick: () => this.toggle(false) }, icon('close'))
-    const head = make('div', { class: 'head' }, make('div', { class: 'who' }, make('h2', { class: 'title' }, title), make('p', { class: 'sub' }, words.assistant)), call, close)
-    this.note = make('div', { class: 'note', role: 'status' })
-    this.lines = new Lines({ words, lang: tools.lang, fileUrl: tools.fileUrl, retry: tools.retry, remove: tools.remove })
-    this.earlier = make('button', { type: 'button', class: 'earlier', hidden: true, onclick: () => tools.earlier() }, words.earlier)
-    this.choices = make('div', { class: 'choices', role: 'group', 'aria-label': words.choices, hidden: true })
-    this.typing = make('div', { class: 'typing', role: 'status' })
-    this.scroll = make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': words.log }, this.earlier, this.lines.element, this.choices, this.typing)
-    this.scroll.addEventListener('scroll', () => this.atEnd() && (this.pill.hidden = true), { passive: true })
-    this.composer = new Composer({
-      words, config, send: text => tools.send(text), sendFile: tools.sendFile, written: tools.written,
-      complain: text => this.tell(text, true),
-    }) // prettier-ignore
-    this.pill = make('button', { type: 'button', class: 'pill', hidden: true, onclick: () => this.toEnd() }, words.newMessages)
-    const legal = config.privacy_url ? make('p', { class: 'legal' }, make('a', { href: config.privacy_url, target: '_blank', rel: 'noopener' }, words.privacy)) : null
-    return make('div', {
-      class: 'panel', id: 'panel', role: 'dialog', 'aria-label': words.chatWith + title, hidden: true,
-    }, head, this.note, this.scroll, make('div', { class: 'foot' }, this.pill, this.composer.element, legal)) // prettier-ignore
-  }
-
   /** @param {boolean} [open] */
   toggle(open = !this.opened) {
     if (open === this.opened) return
@@ -116,6 +105,7 @@ export class View {
     this.panel.hidden = !open
     this.launcher.setAttribute('aria-expanded', String(open))
     this.root.classList.toggle('opened', open)
+    this.picture.replaceChildren(icon(open ? 'down' : 'chat'))
     this.showUnread(this.unread)
     this.layout()
     if (open) {

@@ -3,7 +3,7 @@
 const RU = {
   chat: 'Чат', chatWith: 'Чат: ', open: 'Открыть чат', close: 'Закрыть чат', call: 'Позвонить нам',
   assistant: 'Отвечает автоматический помощник', log: 'Сообщения', you: 'Вы', agent: 'Помощник',
-  human: 'Администратор', system: 'Сообщение салона', typing: 'Помощник печатает…', write: 'Ваше сообщение',
+  human: 'Администратор', system: 'Сообщение салона', typing: 'Помощник печатает…', message: 'Ваше сообщение',
   phone: 'Ваш телефон', send: 'Отправить', attach: 'Приложить фото', record: 'Записать голосовое сообщение',
   stop: 'Отправить запись', cancel: 'Отменить запись', recording: 'Идёт запись', photo: 'Фото', voice: 'Голосовое сообщение',
   file: 'Файл', waiting: 'отправляется', failed: 'не отправлено', retry: 'Повторить', remove: 'Убрать',
@@ -17,7 +17,7 @@ const RU = {
 const EN = {
   chat: 'Chat', chatWith: 'Chat: ', open: 'Open chat', close: 'Close chat', call: 'Call us',
   assistant: 'You are talking to an automated assistant', log: 'Messages', you: 'You', agent: 'Assistant',
-  human: 'Administrator', system: 'Message from the salon', typing: 'The assistant is typing…', write: 'Your message',
+  human: 'Administrator', system: 'Message from the salon', typing: 'The assistant is typing…', message: 'Your message',
   phone: 'Your phone number', send: 'Send', attach: 'Attach a photo', record: 'Record a voice message',
   stop: 'Send the recording', cancel: 'Cancel the recording', recording: 'Recording', photo: 'Photo', voice: 'Voice message',
   file: 'File', waiting: 'sending', failed: 'not sent', retry: 'Try again', remove: 'Remove',
