@@ -46,7 +46,7 @@ async def fresh_api_key(database: Database, secrets: InstallationSecrets, compan
     for key in await keys.list(company.scope):
         if key.name == KEY_NAME and key.revoked_at is None:
             await keys.revoke(company.scope, key.id)
-    return await keys.create(company.scope, KEY_NAME, expires_at=clock.now() + KEY_LIFE)
+    return await keys.create(company.scope, KEY_NAME, ["*"], expires_at=clock.now() + KEY_LIFE)
 
 
 async def one_company(companies: Companies, slug: str) -> Company:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from admin.api.access import ScopeOf
+from admin.api.v1.access import ScopeOf
 from core.tenancy import CompanyScope
 
 DumpCompany = Callable[[CompanyScope], Awaitable[dict[str, Any]]]

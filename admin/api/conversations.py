@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-from admin.api.access import ScopeOf
+from admin.api.v1.access import ScopeOf
 from core.conversations import Conversation, ConversationStore
 from core.errors import NotFound
 from core.ids import ConversationId

@@ -1,5 +1,7 @@
 """Our errors as JSON answers: a stable code, a text that names the remedy, never a stack trace."""
 
+import math
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +23,9 @@ async def _app_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
     if error.http_status >= 500:
         log.error("request_failed", path=request.url.path, code=error.code)
-    headers = {"Retry-After": "2"} if error.retryable else None
+    wait_s = error.facts.get("wait_s")
+    later = max(1, math.ceil(wait_s)) if isinstance(wait_s, int | float) else 2
+    headers = {"Retry-After": str(later)} if error.retryable else None
     return _answer(error.http_status, error.code, error.message, headers)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from admin.api.access import ScopeOf
+from admin.api.v1.access import ScopeOf
 from core.tenancy import CompanyScope
 from media_models.lexicon import Pronunciation
 from media_models.lexicon_desk import LONGEST_TEXT, LexiconDesk

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from admin.api.access import ScopeOf
+from admin.api.v1.access import ScopeOf
 from agent.prompts.feedback import Feedback, Status, Thumb
 from agent.prompts.feedback_store import FeedbackDesk
 from core.ids import ConversationId

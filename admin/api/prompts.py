@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
-from admin.api.access import ScopeOf
+from admin.api.v1.access import ScopeOf
 from agent.prompts.desk import PromptDesk
 from agent.prompts.model import Change, Check, Content, Version
 from agent.prompts.statistics import Tally

@@ -3,30 +3,28 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from app.bootstrap import Runtime, open_runtime
+from app.channel_connecting import Attempt, ChannelConnecting
 from app.channels import ChannelSide, open_channels
 from app.cli.serve import settings_with
 from app.salons import one_company
 from app.stack import prepared_servers
 from channels.accounts import StoredAccount
-from channels.model import Account, AccountId
-from channels.ports import ChannelAdapter, ChannelVendor, Probe, ProbeState
+from channels.ports import ChannelVendor, Probe, ProbeState
 from channels.registry import NAMES, channel, channels
 from core.companies import Company
-from core.errors import AppError, ConfigurationError, InvalidInput
-from core.forms import SettingField, check_form
-from core.outside_http import AccessDenied
+from core.errors import ConfigurationError, InvalidInput
+from core.forms import SettingField
 from core.settings import LogLevel
 
 application = typer.Typer(
@@ -73,16 +71,13 @@ def connect(
     for item in vendor.fields:
         if not item.secret and item.required and not item.default and item.name not in settings:
             settings[item.name] = _asked(item)
-    own = dict(vendor.inbound_secret())
-    check_form(vendor.title, vendor.fields, settings, {**own, **keys}, also=frozenset(own))
 
     async def work() -> None:
         async with _opened(data_dir) as opened:
             company = await one_company(opened.runtime.companies, slug)
-            address = (public_url or opened.runtime.settings.public_url).rstrip("/")
-            if any(item.name == "mode" for item in vendor.fields) and not settings.get("mode"):
-                settings["mode"] = "webhook" if address else "poll"
-            stored = await _connected(opened, company, vendor, settings, keys, address, console)
+            address = public_url or opened.runtime.settings.public_url
+            connecting = ChannelConnecting(opened.side, address, opened.runtime.clock)
+            stored = _connected(await connecting.connect(company.scope, vendor, settings, keys), vendor, console)
             console.print(f"[green]подключено[/green]: {vendor.title} {stored.name} → {company.slug}")
             if vendor.note_ru:
                 console.print(vendor.note_ru, soft_wrap=True)
@@ -108,7 +103,7 @@ def check(
                 )
             good = True
             for stored in accounts:
-                probe = await _probed(opened, company, stored)
+                probe = await opened.connecting.probe(company.scope, stored.account.id)
                 _print_probe(f"{channel(stored.account.channel.value).title} {stored.name}", probe)
                 good &= probe.usable
             return good
@@ -134,12 +129,8 @@ def disconnect(
             if len(found) > 1:
                 raise InvalidInput(f"name: there are several, name one by its address: {_named(found)}")
             console = Console(highlight=False)
-            try:
-                adapter = opened.side.opened.build(found[0].account)
-                await adapter.disconnect()
-            except AppError as error:  # the account goes all the same: a dead key must not hold it
-                console.print(f"[yellow]мессенджер не ответил[/yellow] ({error.code}): отключено только у нас")
-            await opened.side.accounts.remove(company.scope, found[0].account.id)
+            if not await opened.connecting.disconnect(company.scope, found[0].account.id):
+                console.print("[yellow]мессенджер не ответил[/yellow]: отключено только у нас")
             console.print("отключено, ключи стёрты")
 
     asyncio.run(work())
@@ -148,70 +139,19 @@ def disconnect(
 # --- the steps of connecting -----------------------------------------------------------------------------------------
 
 
-async def _connected(
-    opened: "_Opened",
-    company: Company,
-    vendor: ChannelVendor,
-    settings: Mapping[str, Any],
-    keys: Mapping[str, str],
-    address: str,
-    console: Console,
-) -> StoredAccount:
-    """First asks who we are with these keys, so that nothing is stored of a typing error; the same account again
-    keeps its threads and history."""
-    accounts = opened.side.accounts
-    own = dict(vendor.inbound_secret())
-    trial = Account(AccountId(uuid4()), vendor.channel, "", dict(settings), {**own, **keys})
-    first = await opened.build(trial).probe()
-    if not _known_there(first):
-        _print_probe(vendor.title, first)
-        console.print("[red]не подключено[/red]: исправьте указанное и повторите команду")
+def _connected(attempt: Attempt, vendor: ChannelVendor, console: Console) -> StoredAccount:
+    if attempt.stored is None:
+        if attempt.problem:
+            console.print(f"[red]не подключено[/red]: {attempt.problem}", soft_wrap=True)
+            console.print(attempt.remedy, soft_wrap=True)
+        else:
+            _print_probe(vendor.title, attempt.probe)
+            console.print("[red]не подключено[/red]: исправьте указанное и повторите команду")
         raise typer.Exit(1)
-    known = [a for a in await accounts.list(company.scope) if a.account.channel is vendor.channel]
-    before = next((a for a in known if first.address and a.account.address == first.address), None)
-    if before is not None:
-        stored, hook = await accounts.change(company.scope, before.account.id, settings, keys), ""
-        hook = await accounts.hook(company.scope, before.account.id)
-    else:
-        stored, hook = await accounts.add(company.scope, vendor, settings, keys)
-    url = f"{address}/channels/{vendor.channel.value}/{hook}" if address else ""
-    try:
-        await accounts.set_state(company.scope, stored.account.id, address=first.address, name=first.name, state="on")
-        stored = await accounts.get(company.scope, stored.account.id)
-        await opened.build(stored.account).connect(url)
-    except AppError as error:
-        if before is None:
-            await accounts.remove(company.scope, stored.account.id)
-        console.print(f"[red]не подключено[/red]: {error.message}", soft_wrap=True)
-        if isinstance(error, AccessDenied):
-            console.print(error.remedy, soft_wrap=True)
-        raise typer.Exit(1) from None
-    probe = await _probed(opened, company, stored)
-    _print_probe(f"{vendor.title} {first.name}", probe)
-    if url:
-        console.print(f"адрес для уведомлений (держите в тайне): {url}", soft_wrap=True)
-    return await accounts.get(company.scope, stored.account.id)
-
-
-def _known_there(probe: Probe) -> bool:
-    """The keys are right; webhooks and the like are what connecting puts in order."""
-    auth = [item for item in probe.items if item.what == "auth"]
-    return bool(auth) and all(item.state in (ProbeState.WORKS, ProbeState.ABSENT) for item in auth)
-
-
-async def _probed(opened: "_Opened", company: Company, stored: StoredAccount) -> Probe:
-    """Asks the vendor, and writes down what is wrong."""
-    probe = await opened.build(stored.account).probe()
-    bad = [item for item in probe.items if item.state in (ProbeState.DENIED, ProbeState.FAILED)]
-    await opened.side.accounts.set_state(
-        company.scope,
-        stored.account.id,
-        name=probe.name or None,
-        problem=", ".join(f"{item.what}: {item.detail or item.state.value}" for item in bad),
-        remedy=" ".join(dict.fromkeys(item.remedy_ru for item in bad if item.remedy_ru)),
-        checked_at=opened.runtime.clock.now(),
-    )
-    return probe
+    _print_probe(f"{vendor.title} {attempt.stored.name}", attempt.probe)
+    if attempt.webhook_url:
+        console.print(f"адрес для уведомлений (держите в тайне): {attempt.webhook_url}", soft_wrap=True)
+    return attempt.stored
 
 
 # --- what was given --------------------------------------------------------------------------------------------------
@@ -275,8 +215,9 @@ class _Opened:
     runtime: Runtime
     side: ChannelSide
 
-    def build(self, account: Account) -> ChannelAdapter:
-        return self.side.opened.build(account)
+    @property
+    def connecting(self) -> ChannelConnecting:
+        return ChannelConnecting(self.side, self.runtime.settings.public_url, self.runtime.clock)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from rich.table import Table
 from app.bootstrap import Runtime, open_runtime
 from app.cli.serve import settings_with
 from app.crm import CrmSide, open_crm
+from app.crm_connecting import Attempt, CrmConnecting
 from app.salons import one_company
 from app.stack import prepared_servers
 from core.companies import Company
@@ -71,17 +72,15 @@ def connect(
     async def work() -> None:
         async with _opened(data_dir) as opened:
             company = await one_company(opened.runtime.companies, slug)
-            before = await opened.side.connections.get(company.scope)
-            hook = await opened.side.connections.connect(company.scope, chosen, settings, keys)
-            probe = await _probed(opened, company)
-            _print_probe(chosen.title, probe)
-            if not probe.usable:
+            connecting = CrmConnecting(opened.side, opened.runtime.settings.public_url)
+            attempt = await connecting.connect(company.scope, chosen, settings, keys)
+            _print_probe(chosen.title, attempt.probe)
+            if not attempt.probe.usable:
                 Console().print("[red]не подключено[/red]: исправьте указанное и повторите команду")
-                await _put_back(opened, company, before)
                 raise typer.Exit(1)
             if chosen.note_ru:
                 Console().print(chosen.note_ru)
-            await _subscribe(opened, company, hook)
+            _print_webhook(attempt)
 
     asyncio.run(work())
 
@@ -97,7 +96,8 @@ def status(slug: Slug = "", data_dir: DataDir = None) -> None:
             if stored is None:
                 Console().print(f"{company.slug}: встроенный журнал, внешней CRM нет")
                 return
-            _print_probe(vendor(stored.connection.vendor).title, await _probed(opened, company))
+            connecting = CrmConnecting(opened.side, opened.runtime.settings.public_url)
+            _print_probe(vendor(stored.connection.vendor).title, await connecting.probe(company.scope))
 
     asyncio.run(work())
 
@@ -201,40 +201,13 @@ async def _stored(opened: _Opened, company: Company) -> StoredConnection:
     return stored
 
 
-async def _probed(opened: _Opened, company: Company) -> Probe:
-    """Asks the CRM, and writes down what it can do and what is wrong."""
-    crm = opened.side.factory.build(company.scope, await _stored(opened, company))
-    probe = await crm.probe(company.scope)
-    bad = [item for item in probe.items if item.state in (ProbeState.DENIED, ProbeState.FAILED)]
-    await opened.side.connections.set_state(
-        company.scope,
-        capabilities=probe.capabilities,
-        problem=", ".join(f"{item.what}: {item.detail or item.state.value}" for item in bad),
-        remedy=" ".join(dict.fromkeys(item.remedy_ru for item in bad if item.remedy_ru)),
-    )
-    return probe
-
-
-async def _put_back(opened: _Opened, company: Company, before: StoredConnection | None) -> None:
-    """A failed attempt leaves the company with what it had."""
-    await opened.side.connections.disconnect(company.scope)
-    if before is not None:
-        old = before.connection
-        await opened.side.connections.connect(company.scope, vendor(old.vendor), old.settings, old.secrets)
-
-
-async def _subscribe(opened: _Opened, company: Company, hook: str) -> None:
-    stored = await _stored(opened, company)
-    public = opened.runtime.settings.public_url
-    path = f"/crm/{stored.connection.vendor}/{hook}"
-    if not public:
-        Console().print("об изменениях узнаём опросом: внешний адрес не задан (AI_ADMIN_PUBLIC_URL)")
-        return
-    crm = opened.side.factory.build(company.scope, stored)
-    if await crm.subscribe(company.scope, public.rstrip("/") + path):
+def _print_webhook(attempt: Attempt) -> None:
+    if attempt.told:
         Console().print("система будет сообщать об изменениях сама")
+    elif attempt.webhook_url:
+        Console().print(f"укажите в настройках системы адрес уведомлений: {attempt.webhook_url}")
     else:
-        Console().print(f"укажите в настройках системы адрес уведомлений: {public.rstrip('/')}{path}")
+        Console().print("об изменениях узнаём опросом: внешний адрес не задан (AI_ADMIN_PUBLIC_URL)")
 
 
 def _print_probe(title: str, probe: Probe) -> None:

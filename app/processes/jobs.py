@@ -1,17 +1,25 @@
 """The jobs process: finishes recordings, runs the background jobs and the outbox."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import structlog
 
 from app.bootstrap import Runtime, build_salon, job_worker, open_runtime
 from app.channel_work import channel_jobs, tend_channels
 from app.channels import channel_work, open_channels
+from app.company_api import open_webhooks
 from app.crm import open_crm
 from app.crm_door import JOB as CRM_JOB
 from app.crm_door import announce_changes, changes_job
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
+from app.voice_notes import VoiceNotes
+from app.webhook_feed import EVERY_S as FEED_EVERY_S
+from app.webhook_feed import WebhookFeed
+from channels.timings import Timings
 from core.errors import AppError
 from core.settings import Settings
 from core.tenancy import CompanyScope
@@ -20,6 +28,9 @@ from crm.ports import Crm
 from crm.salon_book import DatabaseSalonBook
 from crm.vendor.sync import CrmSync
 from voice.recording.finish import repair_folder
+
+if TYPE_CHECKING:
+    from media_models.engines import Engines
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +50,19 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as side,
         build_salon(runtime, runtime.clock) as salon,
         open_channels(runtime) as channels,
-        channel_work(runtime, channels, salon.agent, None) as messengers,
+        _voice_notes(runtime, salon.crm, channels.timings) as notes,
+        channel_work(runtime, channels, salon.agent, notes) as messengers,
+        open_webhooks(runtime) as webhooks,
     ):
         sync = CrmSync(side.connections, side.router.of, side.copies, announce_changes(runtime.redis))
-        worker = job_worker(runtime, {CRM_JOB: changes_job(sync), **channel_jobs(messengers)})
+        handlers = {CRM_JOB: changes_job(sync), **channel_jobs(messengers), **webhooks.job_handlers}
+        worker = job_worker(runtime, handlers, channels.service_messages.deliver)
         working = asyncio.create_task(worker.run(), name="job worker")
         others = [
             asyncio.create_task(_finish_recordings(settings), name="recordings"),
             asyncio.create_task(_settle_bookings(runtime, side.router), name="sweep"),
             asyncio.create_task(_poll_crms(runtime, sync), name="crm poll"),
+            asyncio.create_task(_feed_webhooks(runtime), name="webhooks"),
             asyncio.create_task(tend_channels(runtime, channels, messengers), name="messengers"),
         ]
         lifeline.announce()
@@ -57,6 +72,33 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _feed_webhooks(runtime: Runtime) -> None:
+    """What happened, told to the companies that want to know."""
+    feed = WebhookFeed(runtime.database, runtime.companies, runtime.clock)
+    while True:
+        try:
+            await feed.once()
+        except AppError as error:
+            log.warning("webhook_feed_failed", code=error.code)
+        await asyncio.sleep(FEED_EVERY_S)
+
+
+@contextlib.asynccontextmanager
+async def _voice_notes(runtime: Runtime, crm: Crm, timings: Timings) -> AsyncIterator[VoiceNotes]:
+    def build() -> "Engines":
+        # imported with the first voice note: the engines are half of a brain's memory
+        from app.processes.brain import engine_settings
+        from media_models.engines import build_engines
+
+        return build_engines(engine_settings(runtime.settings))
+
+    notes = VoiceNotes(runtime, crm, build, timings)
+    try:
+        yield notes
+    finally:
+        await notes.close()
 
 
 async def _poll_crms(runtime: Runtime, sync: CrmSync) -> None:

@@ -11,13 +11,13 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from admin.api.access import company_scope
 from admin.api.company import company_router
 from admin.api.conversations import conversations_router
 from admin.api.errors import install_error_handlers
 from admin.api.lexicon import lexicon_router
 from admin.api.prompt_feedback import prompt_feedback_router
 from admin.api.prompts import prompts_router
+from admin.api.v1.access import Right
 from agent.language.speech import to_speech
 from agent.prompts.desk import PromptDesk
 from agent.prompts.feedback_store import FeedbackDesk
@@ -26,6 +26,7 @@ from agent.prompts.store import PromptStore
 from app.bootstrap import Runtime, open_runtime
 from app.channel_door import ChannelDoor, channel_router
 from app.channels import ChannelSide, open_channels
+from app.company_api import CompanyApi, open_company_api
 from app.crm import CrmSide, open_crm
 from app.crm_door import crm_router
 from app.lifeline import Lifeline
@@ -48,8 +49,9 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         _lexicon_desk(runtime) as lexicon,
         open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as crm,
         open_channels(runtime) as channels,
+        open_company_api(runtime, crm, channels) as api,
     ):
-        app = build_app(runtime, stop, lexicon, crm, channels)
+        app = build_app(runtime, stop, lexicon, crm, channels, api)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -107,7 +109,12 @@ async def _lexicon_desk(runtime: Runtime) -> AsyncIterator[LexiconDesk]:
 
 
 def build_app(
-    runtime: Runtime, draining: asyncio.Event, lexicon: LexiconDesk, crm: CrmSide, channels: ChannelSide
+    runtime: Runtime,
+    draining: asyncio.Event,
+    lexicon: LexiconDesk,
+    crm: CrmSide,
+    channels: ChannelSide,
+    api: CompanyApi,
 ) -> FastAPI:
     settings = runtime.settings
     app = FastAPI(
@@ -119,19 +126,25 @@ def build_app(
         redoc_url=None,
     )
     install_error_handlers(app)
-    scope_of = company_scope(runtime.api_keys)
+    may = api.gate.scope
 
     async def dump(scope: CompanyScope) -> dict[str, Any]:
         return await dump_company(runtime.database, scope)
 
-    app.include_router(company_router(scope_of, dump), prefix="/api")
-    app.include_router(
-        conversations_router(scope_of, runtime.conversations, runtime.timeline_reader, settings.data_dir), prefix="/api"
-    )
-    app.include_router(lexicon_router(scope_of, lexicon), prefix="/api")
     feedback = FeedbackDesk(runtime.database, runtime.timeline_reader, Names().is_name)
-    app.include_router(prompt_feedback_router(scope_of, feedback), prefix="/api")
-    app.include_router(prompts_router(scope_of, PromptDesk(PromptStore(runtime.database))), prefix="/api")
+    prompts = PromptDesk(PromptStore(runtime.database))
+    routers = (
+        api.router,
+        company_router(may(Right.COMPANY_READ), dump),
+        conversations_router(
+            may(Right.CONVERSATIONS_READ), runtime.conversations, runtime.timeline_reader, settings.data_dir
+        ),
+        lexicon_router(may(Right.SETTINGS), lexicon),
+        prompt_feedback_router(may(Right.SETTINGS), feedback),
+        prompts_router(may(Right.SETTINGS), prompts),
+    )
+    for router in routers:
+        app.include_router(router, prefix="/api/v1")
     app.include_router(twilio_webhook(runtime))
     app.include_router(crm_router(runtime.database, crm))
     door = ChannelDoor(runtime.database, channels, runtime.clock, runtime.metrics)

@@ -92,7 +92,7 @@ class RunningServer:
         return httpx.get(self.ready["http"] + path, timeout=10.0, **options)
 
     def api(self, path: str) -> Any:
-        response = self.get(f"/api{path}")
+        response = self.get(f"/api/v1{path}")
         assert response.status_code == 200, f"{path}: {response.status_code} {response.text}"
         return response.json()
 
@@ -127,7 +127,7 @@ class RunningServer:
         """Downloads the finished recording."""
 
         def fetch() -> httpx.Response | None:
-            response = self.get(f"/api/conversations/{conversation}/recording")
+            response = self.get(f"/api/v1/conversations/{conversation}/recording")
             return response if response.status_code == 200 else None
 
         path.write_bytes(eventually(fetch, "the recording").content)

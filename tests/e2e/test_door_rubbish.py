@@ -126,7 +126,7 @@ def test_the_sip_door_withstands_rubbish(server: RunningServer, stranger: Strang
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer aia_wrong_key", "Basic abc", "Bearer ключ".encode()])
 def test_a_wrong_key_is_refused(server: RunningServer, header: str | bytes) -> None:
-    answer = server.get("/api/company", headers={"Authorization": header})
+    answer = server.get("/api/v1/company", headers={"Authorization": header})
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "unauthorized"
     assert "Bearer" in answer.json()["error"]["message"]
@@ -135,26 +135,26 @@ def test_a_wrong_key_is_refused(server: RunningServer, header: str | bytes) -> N
 
 @pytest.mark.parametrize("tail", ["", "/timeline", "/recording"])
 def test_unknown_and_malformed_ids(server: RunningServer, tail: str) -> None:
-    unknown = server.get(f"/api/conversations/{uuid4()}{tail}")
+    unknown = server.get(f"/api/v1/conversations/{uuid4()}{tail}")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
     for wrong in ("1", "x" * 5000, "%00", "' or 1=1 --", "не-номер"):
-        answer = server.get(f"/api/conversations/{wrong}{tail}")
+        answer = server.get(f"/api/v1/conversations/{wrong}{tail}")
         assert answer.status_code == 422, wrong
         assert "conversation_id" in answer.json()["error"]["message"]
 
 
 def test_limits_of_the_list_are_named(server: RunningServer) -> None:
     for query, field in (("limit=0", "limit"), ("limit=many", "limit"), ("limit=999", "limit"), ("before=x", "before")):
-        answer = server.get(f"/api/conversations?{query}")
+        answer = server.get(f"/api/v1/conversations?{query}")
         assert answer.status_code == 422
         assert field in answer.json()["error"]["message"]
-    assert server.get(f"/api/conversations?before={uuid4()}").status_code == 404
+    assert server.get(f"/api/v1/conversations?before={uuid4()}").status_code == 404
 
 
 def test_the_web_door_withstands_rubbish(server: RunningServer) -> None:
     before = server.company()
     assert server.get("/no/such/page").status_code == 404
-    assert httpx.delete(server.ready["http"] + "/api/company", headers=server.key).status_code == 405
+    assert httpx.delete(server.ready["http"] + "/api/v1/company", headers=server.key).status_code == 405
     address = ("127.0.0.1", int(server.ready["http"].rpartition(":")[2]))
     for data in (b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"a" * 200_000, b"\r\n" * 100):
         with socket.create_connection(address, timeout=3) as raw, contextlib.suppress(OSError):

@@ -393,8 +393,8 @@ async def api(desk: PromptDesk, feedback: FeedbackDesk, company: CompanyScope) -
 
     app = FastAPI()
     install_error_handlers(app)
-    app.include_router(prompt_feedback_router(scope_of, feedback), prefix="/api")
-    app.include_router(prompts_router(scope_of, desk), prefix="/api")
+    app.include_router(prompt_feedback_router(scope_of, feedback), prefix="/api/v1")
+    app.include_router(prompts_router(scope_of, desk), prefix="/api/v1")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api") as client:
         yield client
 

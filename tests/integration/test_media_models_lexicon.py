@@ -130,26 +130,26 @@ async def api(desk: LexiconDesk, company: CompanyScope) -> AsyncIterator[httpx.A
 
     app = FastAPI()
     install_error_handlers(app)
-    app.include_router(lexicon_router(scope_of, desk), prefix="/api")
+    app.include_router(lexicon_router(scope_of, desk), prefix="/api/v1")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 
 
 async def test_the_api_edits_and_lets_hear(api: httpx.AsyncClient) -> None:
-    made = await api.put("/api/lexicon", json={"word": "L'Oréal", "said": "лор+еаль"})
+    made = await api.put("/api/v1/lexicon", json={"word": "L'Oréal", "said": "лор+еаль"})
     assert made.status_code == 201
     assert made.json()["spoken"] == "лореаль"
-    assert (await api.put("/api/lexicon", json={"word": "L'Oréal", "said": "лореа\u0301ль"})).status_code == 200
-    assert [row["said"] for row in (await api.get("/api/lexicon")).json()] == ["лореа\u0301ль"]
-    heard = await api.get("/api/lexicon/audio", params={"text": "Уход L'Oréal, 1 500 ₽"})
+    assert (await api.put("/api/v1/lexicon", json={"word": "L'Oréal", "said": "лореа\u0301ль"})).status_code == 200
+    assert [row["said"] for row in (await api.get("/api/v1/lexicon")).json()] == ["лореа\u0301ль"]
+    heard = await api.get("/api/v1/lexicon/audio", params={"text": "Уход L'Oréal, 1 500 ₽"})
     assert heard.headers["content-type"] == "audio/wav"
     assert len(samples(heard.content)) > 8000
-    wrong = await api.get("/api/lexicon/audio", params={"text": "дом", "said": "[[dЖ]]"})
+    wrong = await api.get("/api/v1/lexicon/audio", params={"text": "дом", "said": "[[dЖ]]"})
     assert wrong.status_code == 422
     assert "unknown phoneme" in wrong.json()["error"]["message"]
-    assert (await api.delete("/api/lexicon", params={"word": "L'Oréal"})).status_code == 204
-    assert (await api.delete("/api/lexicon", params={"word": "L'Oréal"})).status_code == 404
-    assert (await api.put("/api/lexicon", json={"word": "дом", "said": "до\u0301мо\u0301к"})).status_code == 422
+    assert (await api.delete("/api/v1/lexicon", params={"word": "L'Oréal"})).status_code == 204
+    assert (await api.delete("/api/v1/lexicon", params={"word": "L'Oréal"})).status_code == 404
+    assert (await api.put("/api/v1/lexicon", json={"word": "дом", "said": "до\u0301мо\u0301к"})).status_code == 422
 
 
 async def test_a_removed_company_takes_its_words_along(desk: LexiconDesk, company: CompanyScope, owner: object) -> None:

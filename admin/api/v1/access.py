@@ -45,6 +45,8 @@ class Right(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     WEBHOOKS_WRITE = "webhooks:write"
+    SETTINGS = "settings:write"
+    """Pronunciation, prompts, feedback."""
     OPERATOR = "operator"
     """Companies of the whole installation; never part of `*`."""
 
@@ -60,6 +62,7 @@ class Caller:
 
 
 CallerOf = Callable[..., Awaitable[Caller]]
+ScopeOf = Callable[..., Awaitable[CompanyScope]]
 _bearer = HTTPBearer(auto_error=False, description="A company's key: `aia_…`")
 
 
@@ -88,6 +91,15 @@ class Gate:
             return found
 
         return caller
+
+    def scope(self, right: Right) -> ScopeOf:
+        """The same for routes that need the company alone."""
+        needs = self.needs(right)
+
+        async def scope(caller: Annotated[Caller, Depends(needs)]) -> CompanyScope:
+            return caller.scope
+
+        return scope
 
     async def holder_of(self, request: Request) -> ApiKeyHolder | None:
         """For what stands before the routes (repeated requests). None: the route itself will refuse."""

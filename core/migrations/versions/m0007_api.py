@@ -69,6 +69,8 @@ create table webhook_deliveries (
     foreign key (company_id, endpoint_id) references webhook_endpoints on delete cascade
 );
 create index webhook_deliveries_recent on webhook_deliveries (company_id, endpoint_id, created_at desc);
+create index booking_intents_settled on booking_intents (company_id, settled_at) where state = 'confirmed';
+create index salon_tasks_made on salon_tasks (company_id, created_at);
 comment on column webhook_deliveries.id is 'Of the message (webhook-id): the same at every try.';
 """
 
@@ -80,5 +82,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    run_sql(op, "drop index booking_intents_settled; drop index salon_tasks_made;")
     for table in ("webhook_deliveries", "webhook_endpoints", "api_answers", "users"):
         run_sql(op, f"drop table {table};")
