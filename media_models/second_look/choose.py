@@ -53,8 +53,10 @@ class Weights:
     """What the characters' own spelling is behind the best reading of the decoder, before the decoder is asked."""
     further: int = 20
     """New readings that are spelled against the sound."""
-    asked: int = 8
-    """Readings that the decoder is asked for at last, those of the beam included."""
+    asked: int = 5
+    """Readings that the decoder is asked for at last, those of the beam included,"""
+    within: float = 4.0
+    """when they are no farther behind the best than this."""
 
 
 class SecondLook:
@@ -99,24 +101,41 @@ class SecondLook:
         lexicon = self._lexicon_of(company)
         heard = self.characters.heard(encoded)
         readings = _distinct(readings)
+        of_the_beam = {reading.text for reading in readings}
         by_letters = self.characters.spelling(heard)
         if by_letters and all(reading.text != by_letters for reading in readings):
             readings.append(Reading(by_letters, readings[0].log_probability - weights.by_letters))
-        ranked = self._ranked(readings, heard, lexicon)
+        ranked = self._weighed(readings, heard, lexicon)
         new = further_readings(
-            [reading for _, reading in ranked],
+            [item.reading for item in ranked],
             lexicon,
             lambda words: self._sense(words, lexicon),
             lambda word: self._value(word, self.words.id_of(word), None, None, lexicon),
             weights.further,
         )
-        merged = sorted([*ranked, *self._ranked(new, heard, lexicon)], key=lambda item: -item[0])
-        finalists = [reading for _, reading in merged[: weights.asked]]
-        asked = ask([reading.text for reading in finalists])
-        finalists = [replace(reading, log_probability=value) for reading, value in zip(finalists, asked, strict=True)]
-        best = self._ranked(finalists, heard, lexicon)[0][1]
-        spelled = float(self.characters.log_probabilities(heard, [best.text])[0])
-        return Chosen(best.text, best.log_probability, spelled / max(1, len(best.text)))
+        merged = _best_first([*ranked, *self._weighed(new, heard, lexicon)])[: weights.asked]
+        merged = [item for item in merged if item.total > merged[0].total - weights.within]
+        if any(item.reading.text not in of_the_beam for item in merged):
+            # Only where the decoder has not weighed them all already: asking costs more than its beam.
+            asked = ask([item.reading.text for item in merged])
+            merged = _best_first(
+                replace(item, reading=replace(item.reading, log_probability=value))
+                for item, value in zip(merged, asked, strict=True)
+            )
+        best = merged[0]
+        text = best.reading.text
+        return Chosen(text, best.reading.log_probability, best.spelled / max(1, len(text)))
+
+    def _weighed(self, readings: Sequence[Reading], heard: Frames, lexicon: Lexicon) -> list["_Weighed"]:
+        spelled = self.characters.log_probabilities(heard, [reading.text for reading in readings])
+        return _best_first(
+            _Weighed(
+                reading,
+                float(value),
+                self._sense([*reading.text.split(), ""], lexicon) + self.weights.characters * float(value),
+            )
+            for reading, value in zip(readings, spelled, strict=True)
+        )
 
     def _lexicon_of(self, company: tuple[str, ...]) -> Lexicon:
         if not company:
@@ -130,19 +149,6 @@ class SecondLook:
                 self._companies.popitem(last=False)
         self._companies.move_to_end(company)
         return lexicon
-
-    def _ranked(self, readings: Sequence[Reading], heard: Frames, lexicon: Lexicon) -> list[tuple[float, Reading]]:
-        spelled = self.characters.log_probabilities(heard, [reading.text for reading in readings])
-        scored = [
-            (
-                reading.log_probability
-                + self._sense([*reading.text.split(), ""], lexicon)
-                + self.weights.characters * float(value),
-                reading,
-            )
-            for reading, value in zip(readings, spelled, strict=True)
-        ]
-        return sorted(scored, key=lambda item: -item[0])
 
     def _sense(self, words: Sequence[str], lexicon: Lexicon) -> float:
         """The weighted witness of the word model; the empty word is the end."""
@@ -170,6 +176,23 @@ class SecondLook:
                 self._remembered.clear()
             value = self._remembered[context] = self.words.log_probability(number, before, before_that)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    reading: Reading
+    spelled: float
+    """Log probability that the characters spell it."""
+    others: float
+    """The weighted witnesses but the decoder's."""
+
+    @property
+    def total(self) -> float:
+        return self.reading.log_probability + self.others
+
+
+def _best_first(items: Iterable[_Weighed]) -> list[_Weighed]:
+    return sorted(items, key=lambda item: -item.total)
 
 
 def _distinct(readings: Iterable[Reading]) -> list[Reading]:

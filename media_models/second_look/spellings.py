@@ -21,7 +21,7 @@ FARTHEST = 0.34
 NEAR_LETTERS = 5
 """From this length words are also found that do not sound quite the same."""
 NEAR_STEPS = 2
-MOST_NEAR = 12
+MOST_NEAR = 6
 DICTIONARY_LETTERS = 5
 """Shorter words of the dictionary alone are never put in place of others."""
 MOST_REMEMBERED = 20_000
@@ -56,9 +56,11 @@ class Lexicon:
         for word in sorted(self.common):
             sound = skeleton(word)
             self._by_sound[sound] = (*self._by_sound.get(sound, ()), word)
-        self._sounds = sorted(self._by_sound)
+        self._sounds: dict[int, list[str]] = {}
+        for sound in sorted(self._by_sound):
+            self._sounds.setdefault(len(sound), []).append(sound)
         self._existing: dict[str, bool] = {}
-        self._memory: dict[str, tuple[Spelling, ...]] = {}
+        self._memory: dict[tuple[str, int], tuple[Spelling, ...]] = {}
 
     def has(self, word: str) -> bool:
         """Whether there is such a word."""
@@ -90,8 +92,8 @@ class Lexicon:
             for start in range(max(0, end - LONGEST_WORD), end):
                 if not best[start]:
                     continue
-                whole = start == 0 and end == len(letters)
-                for last in self._sounding(letters[start:end], whole):
+                edges = (start == 0) + (end == len(letters))
+                for last in self._sounding(letters[start:end], edges):
                     word = last.words[0]
                     rank = 3.0 * last.cost - 0.3 * score(word) + 0.7
                     for before, row in best[start]:
@@ -102,23 +104,25 @@ class Lexicon:
             best[end] = sorted(found.values(), key=lambda item: item[0])[: most + 2]
         return [spelling for _, spelling in best[-1][:most]]
 
-    def _sounding(self, letters: str, whole: bool) -> tuple[Spelling, ...]:
-        remembered = f"{letters}!" if whole else letters
+    def _sounding(self, letters: str, edges: int) -> tuple[Spelling, ...]:
+        """edges: 2 for all letters of a stretch, 1 for its first or last ones, 0 for some in its middle. In the middle
+        the dictionary is not asked: it takes long and knows too much."""
+        remembered = (letters, edges)
         known = self._memory.get(remembered)
         if known is None:
             if len(self._memory) > MOST_REMEMBERED:
                 self._memory.clear()
-            known = self._memory[remembered] = tuple(self._look_up(letters, whole))
+            known = self._memory[remembered] = tuple(self._look_up(letters, edges))
         return known
 
-    def _look_up(self, letters: str, whole: bool) -> Iterable[Spelling]:
+    def _look_up(self, letters: str, edges: int) -> Iterable[Spelling]:
         if len(letters) == 1:
             return [Spelling((letters,), 0.0)] if letters in SHORT_WORDS else []
         sound = skeleton(letters)
         words: set[str] = {word for word in self.alike(sound) if len(word) > 3 or word in SHORT_WORDS}
-        if self.said(letters) or (len(letters) >= DICTIONARY_LETTERS and self.has(letters)):
+        if self.said(letters) or (edges and len(letters) >= DICTIONARY_LETTERS and self.has(letters)):
             words.add(letters)
-        if whole and len(letters) >= NEAR_LETTERS:
+        if edges == 2 and NEAR_LETTERS <= len(letters) <= LONGEST_WORD and not words:
             steps = 1 if len(letters) < 7 else NEAR_STEPS
             words.update(self.near(sound, steps))
         spellings = (Spelling((word,), distance(letters, word)) for word in words)
@@ -132,8 +136,10 @@ class Lexicon:
 
     def near(self, sound: str, steps: int) -> Iterable[str]:
         """Words whose skeletons differ in so many letters at most."""
-        found = process.extract(sound, self._sounds, scorer=Levenshtein.distance, score_cutoff=steps, limit=MOST_NEAR)
-        yield from (word for other, _, _ in found for word in self._by_sound[other])
+        for length in range(len(sound) - steps, len(sound) + steps + 1):
+            sounds = self._sounds.get(length, ())
+            found = process.extract(sound, sounds, scorer=Levenshtein.distance, score_cutoff=steps, limit=MOST_NEAR)
+            yield from (word for other, _, _ in found for word in self._by_sound[other])
         if self._base is not None:
             yield from self._base.near(sound, steps)
 
