@@ -1,13 +1,15 @@
 """Measures understanding on the labelled lines: `python -m bench.understanding [tests/data/utterances] [--folds 5]`.
 
-Intent, right: the strongest one is among the line's labels; first: it is the label written first; among: any label is
-among all intents given; called: right when the question just asked is known, as it is in a call (only for lines that
-are answers). Slots are read with that question too: precision, recall, F1; services and masters by the words they were
+Intent, right: the strongest one is among the line's labels; author: it is among those that the collection's author
+gave, before any label was mended; first: it is the label written first; among: any label is among all intents given;
+called: right when the question just asked is known, as it is in a call (only for lines that are answers).
+Slots are read with that question too: precision, recall, F1; services and masters by the words they were
 found in, a day or time by its value. The main tables hold only lines kept from training. With --folds the classifier is
 trained anew for each fold and tried on lines whose words no line of the other folds shares as a whole.
 """
 
 import argparse
+import csv
 import hashlib
 import platform
 import re
@@ -35,7 +37,7 @@ def measure(
     twins: frozenset[str] | None = None,
 ) -> None:
     """Prints the tables of these lines; one row leaves out the `twins`, which resemble a line learnt."""
-    groups: dict[str, list[tuple[bool, bool, bool, bool]]] = defaultdict(list)
+    groups: dict[str, list[tuple[bool, bool, bool, bool, bool]]] = defaultdict(list)
     scores: dict[str, dict[str, Score]] = defaultdict(lambda: defaultdict(Score))
     confused: Counter[tuple[str, str]] = Counter()
     took: list[float] = []
@@ -52,7 +54,8 @@ def measure(
         given = intents_of(heard)
         right = first_right(line, heard)
         result = (
-            right, given[:1] == [line["intent"]], bool(labels_of(line) & set(given)), first_right(line, in_a_call),
+            right, first_right(by_author(line), heard), given[:1] == [line["intent"]],
+            bool(labels_of(line) & set(given)), first_right(line, in_a_call),
         )  # fmt: skip
         twin = ["without twins"] if twins is not None and text_of(line) not in twins else []
         for group in ("all", *twin, f"file {line['file']}", f"style {line['style']}"):
@@ -61,7 +64,7 @@ def measure(
             confused[str(line["intent"]), given[0] if given else "nothing"] += 1
         for group in ("all", str(line["file"])):
             score_slots(line, in_a_call, scores[group])
-    print(f"{'lines':28s} {'count':>6s} {'right':>7s} {'first':>7s} {'among':>7s} {'called':>7s}")
+    print(f"{'lines':28s} {'count':>6s} {'right':>7s} {'author':>7s} {'first':>7s} {'among':>7s} {'called':>7s}")
     for group in sorted(groups, key=lambda name: (name != "all", name)):
         shares = np.mean(groups[group], axis=0)
         print(f"{group:28s} {len(groups[group]):6d} " + " ".join(f"{share:7.3f}" for share in shares))
@@ -75,6 +78,24 @@ def measure(
         f"\nturn, CPU time: median {took[len(took) // 2] * 1e3:.2f} ms, p95 {took[int(len(took) * 0.95)] * 1e3:.2f} ms"
     )
     print("most confused:", ", ".join(f"{a} as {b} {n}" for (a, b), n in confused.most_common(12)))
+
+
+def by_author(line: dict[str, Any]) -> dict[str, Any]:
+    """The line with the labels it had before any was mended."""
+    intent, *also = line["author"]
+    return {**line, "intent": intent, "also": also}
+
+
+def read_collection(folder: Path) -> list[dict[str, Any]]:
+    """All labelled lines with the name of their `file` and the labels that the `author` gave, from mends.tsv."""
+    with (folder / "mends.tsv").open(encoding="utf-8", newline="") as file:
+        mends = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        was = {(mend["file"], int(mend["line"])): mend["was"].split("+") for mend in mends if mend["why"] != "slot"}
+    return [
+        {**line, "file": path.stem, "author": was.get((path.stem, number), [line["intent"], *line["also"]])}
+        for path in sorted(folder.glob("*.jsonl"))
+        for number, line in enumerate(read_lines(folder, path.name), 1)
+    ]
 
 
 def near_twins(lines: list[dict[str, Any]], learnt: list[dict[str, Any]]) -> frozenset[str]:
@@ -130,9 +151,7 @@ def cross_validate(folder: Path, folds: int) -> None:
 
 def main(folder: Path, folds: int = 0) -> None:
     """Prints everything; with folds also the cross-validation (half a minute a fold)."""
-    lines: list[dict[str, Any]] = [
-        {**line, "file": path.stem} for path in sorted(folder.glob("*.jsonl")) for line in read_lines(folder, path.name)
-    ]
+    lines = read_collection(folder)
     understander, lexicon = RuleUnderstander(), salon(lines)
     print(f"Python {platform.python_version()}, {platform.machine()}, {len(Intent)} intents, {len(lines)} lines\n")
     print("Held out (30 % of the lines, by hash)")

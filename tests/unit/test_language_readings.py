@@ -13,6 +13,7 @@ from agent.language.train_intents import in_training, read_lines, salon, text_of
 from agent.language.understander import RuleUnderstander
 from agent.model import Expect, Turn, TurnKind
 from agent.understanding import Context, Intent, Lexicon, Understood
+from bench.understanding import by_author, read_collection
 from bench.understanding_scores import first_right, in_call, labels_of, phone_matches
 from crm.model import Service, ServiceId, Staff, StaffId
 
@@ -198,3 +199,12 @@ def test_a_label_with_a_star_is_the_beginning_of_a_number(understander: RuleUnde
 
 def test_all_labels_of_a_line_count() -> None:
     assert labels_of({"intent": "book", "also": ["ask_slots"]}) == {"book", "ask_slots"}
+
+
+def test_a_mended_line_keeps_what_its_author_gave() -> None:
+    lines = read_collection(LINES)
+    mended = next(line for line in lines if text_of(line) == "не маникюр педикюр")
+    assert labels_of(mended) == {"correct", "change_wish"}
+    assert labels_of(by_author(mended)) == {"correct"}
+    untouched = next(line for line in lines if text_of(line) == "так точно")
+    assert labels_of(by_author(untouched)) == labels_of(untouched) == {"affirm"}
