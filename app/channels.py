@@ -8,6 +8,7 @@ import httpx
 
 from agent.ports import Agent
 from app.bootstrap import Runtime
+from app.web_chat import web_chat_door
 from channels.accounts import ChannelAccounts
 from channels.adapters_open import Build, OpenAccounts
 from channels.answering import Answering
@@ -46,6 +47,9 @@ class AdapterFactory:
         self._http = http
         self._guard = guard
         self._limiter = RateLimiter(runtime.redis)
+        company_secrets = CompanySecrets(runtime.database, SecretBox(runtime.secrets.fernet_keys))
+        accounts = ChannelAccounts(runtime.database, company_secrets)
+        self._web_chat = web_chat_door(runtime.database, runtime.redis, accounts, runtime.clock)
 
     def build(self, account: Account) -> ChannelAdapter:
         """Raises InvalidInput for an unknown messenger, ConfigurationError for settings that cannot work."""
@@ -55,6 +59,7 @@ class AdapterFactory:
             limiter=self._limiter,
             clock=self._runtime.clock,
             guard=self._guard,
+            web_chat=self._web_chat,
             observe=lambda name, operation, outcome, seconds: observe.labels(name, operation, outcome).observe(seconds),
         )
         return channel(account.channel.value).build(account, tools)

@@ -14,6 +14,7 @@ from app.environment import environment_of, merged
 from app.ports import choose_ports
 from app.salons import ensure_company, fresh_api_key
 from app.supervisor import Supervisor
+from app.web_chat import ensure_demo_chat
 from core.companies import Company
 from core.database import Database, migrate
 from core.errors import ConfigurationError
@@ -32,6 +33,8 @@ class RunningStack:
     twilio_number: str
     twilio_auth_token: str
     supervisor: Supervisor
+    chat_site: str = ""
+    """Public token of the demo salon's chat."""
 
     @property
     def http(self) -> str:
@@ -40,6 +43,11 @@ class RunningStack:
     @property
     def sip(self) -> str:
         return f"sip:{self.company.slug}@{self.settings.sip_host}:{self.settings.sip_port}"
+
+    @property
+    def chat(self) -> str:
+        """A page on which the demo salon's chat can be tried; empty when another salon is served."""
+        return f"{self.http}/chat/{self.chat_site}/demo" if self.chat_site else ""
 
     def ready_line(self) -> dict[str, Any]:
         """What scripts need to know, as `ai-admin serve` prints it."""
@@ -54,6 +62,7 @@ class RunningStack:
             },
             "company": self.company.slug,
             "api_key": self.api_key,
+            **({"chat": self.chat} if self.chat else {}),
         }
 
 
@@ -114,13 +123,14 @@ async def _processes(settings: Settings, company_file: Path | None, on_step: OnS
     async with await Database.open(settings.database_url, max_size=2) as database:
         company, number = await ensure_company(database, settings, company_file, on_step)
         api_key = await fresh_api_key(database, secrets, company)
+        chat = "" if company_file else await ensure_demo_chat(database, secrets, company, settings.http_port)
     on_step("starting the processes")
     names = ["edge", *(f"brain-{number}" for number in range(settings.brains)), "web", "jobs"]
     environment = merged(os.environ, environment_of(settings), {"AI_ADMIN_TWILIO_NUMBER": number})
     supervisor = Supervisor(names, environment, on_step)
     await supervisor.start()
     try:
-        yield RunningStack(settings, company, api_key, number, secrets.twilio_auth_token, supervisor)
+        yield RunningStack(settings, company, api_key, number, secrets.twilio_auth_token, supervisor, chat)
     finally:
         on_step("draining: no new calls, running ones finish")
         await asyncio.shield(supervisor.drain(settings.drain_timeout_s))

@@ -220,3 +220,6 @@ class ChannelVendor:
     """Steps in the vendor's site, in order."""
     inbound_secret: Callable[[], Mapping[str, str]] = dict
     """Secrets that we choose ourselves when an account is made (verify token, webhook secret): by field name."""
+    after_ru: Callable[[Account, str], Sequence[str]] | None = None
+    """What the salon still has to do, told after connecting in the place of a webhook's address (the account, our
+    address from outside)."""

@@ -149,7 +149,10 @@ def _connected(attempt: Attempt, vendor: ChannelVendor, console: Console) -> Sto
             console.print("[red]не подключено[/red]: исправьте указанное и повторите команду")
         raise typer.Exit(1)
     _print_probe(f"{vendor.title} {attempt.stored.name}", attempt.probe)
-    if attempt.webhook_url:
+    if vendor.after_ru is not None:
+        for line in vendor.after_ru(attempt.stored.account, attempt.webhook_url.partition("/channels/")[0]):
+            console.print(line, soft_wrap=True, markup=False)
+    elif attempt.webhook_url:
         console.print(f"адрес для уведомлений (держите в тайне): {attempt.webhook_url}", soft_wrap=True)
     return attempt.stored
 

@@ -168,6 +168,7 @@ def _show_addresses(console: Console, stack: RunningStack) -> None:
         f"позвонить самому     {stack.sip}   например: baresip -e '/dial {stack.sip}'",
         f"Twilio               {stack.http}/telephony/twilio/voice   номер {stack.twilio_number}",
         "написать агенту      ai-admin chat",
+        f"чат на странице      {stack.chat}",
         f"состояние салона     ai-admin company dump {stack.company.slug} --json",
     )
     console.rule("что работает")

@@ -32,6 +32,7 @@ from app.crm_door import crm_router
 from app.lifeline import Lifeline
 from app.metrics_share import merged_metrics
 from app.twilio_door import twilio_webhook
+from app.web_chat import inbox_sink, open_web_chat, product_origins
 from core.health import Health
 from core.settings import Settings
 from core.tenancy import CompanyScope
@@ -41,6 +42,8 @@ from media_models.lexicon_store import LexiconStore
 from media_models.ports import Synthesizer
 
 LAST_REQUESTS_S = 5
+MOST_FRAME_BYTES = 64 * 1024
+"""Of a WebSocket: anybody may open one, and nobody has to say much."""
 
 
 async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> None:
@@ -49,9 +52,19 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         _lexicon_desk(runtime) as lexicon,
         open_crm(settings, runtime.secrets, runtime.database, runtime.redis, runtime.clock, runtime.metrics) as crm,
         open_channels(runtime) as channels,
+        open_web_chat(
+            runtime.database,
+            runtime.redis,
+            channels.accounts,
+            inbox_sink(channels.inbox, runtime.clock),
+            runtime.clock,
+            own_origins=product_origins(settings),
+        ) as web_chat,
         open_company_api(runtime, crm, channels) as api,
     ):
         app = build_app(runtime, stop, lexicon, crm, channels, api)
+        for router in web_chat.routers:
+            app.include_router(router)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -61,6 +74,7 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
                 access_log=False,
                 timeout_graceful_shutdown=LAST_REQUESTS_S,
                 server_header=False,
+                ws_max_size=MOST_FRAME_BYTES,
             )
         )
         serving = asyncio.create_task(server.serve(), name="http")

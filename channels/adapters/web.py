@@ -4,6 +4,7 @@ Nothing comes by webhook; visitors are served by `channels.web_chat`, which stor
 the message for the visitor's browsers and tells those that are connected.
 """
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 
@@ -33,11 +34,13 @@ from channels.ports import (
     WebhookRequest,
 )
 from channels.splitting import split_text
+from channels.web_chat.demo_page import script_tag
 from channels.web_chat.model import MOST_TEXT, origins
 from core.errors import ConfigurationError, Forbidden, NotFound
 from core.forms import SettingField
 
 MOST_CHOICES = 12
+_TOKEN = re.compile(r"[0-9a-f]{32}")
 _AUTHORS = {Author.AGENT: "agent", Author.HUMAN: "human", Author.SYSTEM: "system"}
 _NOT_SERVED = "the web chat is served by another process; nothing was sent"
 
@@ -106,17 +109,16 @@ class WebAdapter:
         """Buttons have no spinner here."""
 
     async def probe(self) -> Probe:
-        text = str(self._account.settings.get("origins") or "")
+        remedy = "Укажите адреса сайта через запятую: https://salon.ru"
         try:
-            found = origins(text)
+            found = origins(str(self._account.settings.get("origins") or ""))
+            item = ProbeItem("auth", ProbeState.WORKS, ", ".join(sorted(found)))
+            if not found:
+                item = ProbeItem("auth", ProbeState.DENIED, "origins: empty", remedy)
         except ConfigurationError as error:
-            item = ProbeItem("origins", ProbeState.DENIED, error.message, "Укажите адреса сайта: https://salon.ru")
-        else:
-            item = (
-                ProbeItem("origins", ProbeState.WORKS, ", ".join(sorted(found)))
-                if found
-                else ProbeItem("origins", ProbeState.DENIED, "no address", "Укажите адреса сайта: https://salon.ru")
-            )
+            item = ProbeItem("auth", ProbeState.DENIED, error.message, remedy)
+        if not _TOKEN.fullmatch(site_token(self._account)):
+            item = ProbeItem("auth", ProbeState.DENIED, "site: not the code of a chat", "Код стоит в data-site тега.")
         return Probe((item,), site_token(self._account), str(self._account.settings.get("title") or ""))
 
     async def connect(self, url: str) -> None:
@@ -134,8 +136,18 @@ class WebAdapter:
 
 
 def site_token(account: Account) -> str:
-    """Public: it stands in the page's source and only says which chat is meant."""
-    return account.id.hex
+    """Public: it stands in the page's source and only says which chat is meant. It stays when the settings change."""
+    return account.address or str(account.settings.get("site") or "") or account.id.hex
+
+
+def _after(account: Account, public_url: str) -> Sequence[str]:
+    base = public_url or "https://АДРЕС-ПРОДУКТА"
+    return (
+        "Вставьте в страницы сайта перед </body>:",
+        script_tag(base, site_token(account)),
+        f"Попробовать: {base.rstrip('/')}/chat/{site_token(account)}/demo",
+        f"Изменить настройки позже: ai-admin channels connect web --setting site={site_token(account)} …",
+    )
 
 
 def _identity_secret() -> Mapping[str, str]:
@@ -151,6 +163,10 @@ CHANNEL = ChannelVendor(
             "Адреса сайта",
             "Addresses of the site",
             help_ru="через запятую, как в строке браузера: https://salon.ru, https://www.salon.ru",
+        ),
+        SettingField(
+            "site", "Код чата", "Code of the chat", required=False,
+            help_ru="из data-site, чтобы изменить настройки подключённого; без него подключается ещё один",
         ),
         SettingField("title", "Название в шапке", "Title", required=False),
         SettingField("greeting_ru", "Приветствие", "Greeting in Russian", required=False),
@@ -175,4 +191,5 @@ CHANNEL = ChannelVendor(
         "В Tilda: Настройки сайта → Ещё → HTML-код для вставки внутрь HEAD. В WordPress: в тему или плагин для кода.",
     ),
     inbound_secret=_identity_secret,
+    after_ru=_after,
 )  # fmt: skip

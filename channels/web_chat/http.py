@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from channels.web_chat import limits
 from channels.web_chat.assets import Asset, Assets
+from channels.web_chat.demo_page import demo_page
 from channels.web_chat.desk import ChatDesk
 from channels.web_chat.files import file_response
 from channels.web_chat.limits import Gate, address_key, retry_after_s
@@ -188,11 +189,19 @@ def chat_router(chat: ChatHttp, assets: Assets) -> APIRouter:
     async def file(request: Request, site: str, file_id: str) -> Response:
         return await chat.answer(request, site, lambda found: chat.file(request, found, file_id))
 
+    @router.get("/{site}/demo")
+    async def demo(request: Request, site: str) -> Response:
+        return await chat.answer(request, site, lambda found: _demo(request, found))
+
     @router.options("/{site}/{path:path}")
     async def preflight(request: Request, site: str, path: str) -> Response:
         return await chat.preflight(request, site)
 
     return router
+
+
+async def _demo(request: Request, site: Site) -> Response:
+    return demo_page(site, str(request.base_url))
 
 
 async def _checked(act: Callable[[Request, Site], Awaitable[Response]], request: Request, site: Site) -> Response:

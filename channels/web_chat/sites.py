@@ -20,11 +20,11 @@ _MOST = 2000
 class AccountSites:
     """The accounts of the channel `web`. Their address at the channel is the public token."""
 
-    def __init__(self, accounts: ChannelAccounts, clock: Clock, own_origin: str = "") -> None:
-        """`own_origin`: of the product's own pages (the demo page), always allowed."""
+    def __init__(self, accounts: ChannelAccounts, clock: Clock, own_origins: frozenset[str] = frozenset()) -> None:
+        """`own_origins`: of the product itself, on which a chat can be tried; always allowed."""
         self._accounts = accounts
         self._clock = clock
-        self._own = frozenset({own_origin} if own_origin else ())
+        self._own = own_origins
         self._kept: OrderedDict[str, tuple[float, Site | None]] = OrderedDict()
 
     async def find(self, token: str) -> Site | None:
