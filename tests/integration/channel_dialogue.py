@@ -16,11 +16,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from admin.api.errors import install_error_handlers
-from app.bootstrap import Runtime, build_salon, open_runtime
+from app.bootstrap import Runtime, SalonTools, build_salon, open_runtime
 from app.channel_door import ChannelDoor, channel_router
+from app.channel_polls import Polls
 from app.channel_work import channel_jobs, sweep
 from app.channels import AdapterFactory, ChannelSide, channel_side, channel_work
+from app.processes.brain import engine_settings
 from app.salons import DEMO_SALON
+from app.voice_notes import VoiceNotes
 from channels.accounts import StoredAccount
 from channels.registry import channel
 from core.egress import EgressGuard, guarded_client
@@ -28,6 +31,7 @@ from core.jobs import JobWorker
 from core.settings import Settings
 from core.tenancy import CompanyScope
 from crm.company_file import load_company
+from media_models.engines import build_engines
 from tests.integration.channel_stage import QUICK
 from tests.simulators.channel.base import ChannelSimulatorBase
 from tests.simulators.channel.courier import Courier
@@ -141,9 +145,17 @@ class Dialogue:
 
 @contextlib.asynccontextmanager
 async def dialogue(
-    database_url: str, redis_url: str, folder: Path, name: str, client: Client = GUEST
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    name: str,
+    client: Client = GUEST,
+    *,
+    mode: str = "webhook",
+    ears: bool = False,
 ) -> AsyncIterator[Dialogue]:
-    """`client`: one whom no other test of the module uses, they share the journal."""
+    """`client`: one whom no other test of the module uses, they share the journal. `mode` poll: nobody can call us.
+    `ears`: voice notes are heard by the embedded recogniser."""
     settings = Settings(
         _env_file=None, DATABASE_URL=database_url, REDIS_URL=redis_url, data_dir=folder, database_pool_size=10
     )
@@ -168,15 +180,18 @@ async def dialogue(
             served(app) as door,
             served(sim.app) as url,
             sim.open(url),
-            channel_work(runtime, side, salon.agent, None) as work,
+            _ears(runtime, salon, ears) as transcriber,
+            channel_work(runtime, side, salon.agent, transcriber) as work,
         ):
             values, keys = sim.settings(url)
+            if mode != "webhook":
+                values = {**values, "mode": mode}
             stored, hook = await side.accounts.add(company.scope, vendor, values, keys)
-            address = f"{door}/channels/{name}/{hook}"
+            address = f"{door}/channels/{name}/{hook}" if mode == "webhook" else ""
             sim.install(address, values, {**stored.account.secrets, **keys})
             courier = Courier(sim)
             told = _remembered(sim)
-            worker = JobWorker(runtime.database, channel_jobs(work))
+            worker, polls = JobWorker(runtime.database, channel_jobs(work)), Polls(runtime, side)
             tasks = [
                 asyncio.create_task(courier.run(), name="courier"),
                 asyncio.create_task(worker.run(), name="jobs"),
@@ -188,8 +203,11 @@ async def dialogue(
                 probe = await adapter.probe()
                 assert probe.usable, probe.items
                 await side.accounts.set_state(company.scope, stored.account.id, address=probe.address, state="on")
+                if mode == "poll":
+                    await polls.look()
                 yield Dialogue(sim, courier, runtime, side, company.scope, stored, address, client, told)
             finally:
+                await polls.close()
                 worker.stop()
                 tasks[0].cancel()
                 tasks[2].cancel()
@@ -207,6 +225,18 @@ def _remembered(sim: ChannelSimulatorBase) -> list[Webhook]:
 
     sim.tell = remembering  # type: ignore[method-assign]
     return told
+
+
+@contextlib.asynccontextmanager
+async def _ears(runtime: Runtime, salon: SalonTools, wanted: bool) -> AsyncIterator[VoiceNotes | None]:
+    if not wanted:
+        yield None
+        return
+    notes = VoiceNotes(runtime, salon.crm, lambda: build_engines(engine_settings(runtime.settings)), QUICK)
+    try:
+        yield notes
+    finally:
+        await notes.close()
 
 
 async def _sweeping(runtime: Runtime, side: ChannelSide, work: Any) -> None:

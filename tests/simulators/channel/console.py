@@ -5,6 +5,7 @@ import contextlib
 import shlex
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from tests.simulators.channel.base import ChannelSimulatorBase
 from tests.simulators.channel.courier import Courier
 from tests.simulators.channel.protocol import ANNA, Client, Received
+from tests.simulators.channel.voice import spoken
 from tests.simulators.vendor.serving import served
 
 Show = Callable[[str], None]
@@ -19,6 +21,7 @@ Show = Callable[[str], None]
 HELP = """строка             сказать это салону
 /press ТЕКСТ       нажать кнопку (достаточно начала надписи)
 /voice ФАЙЛ        голосовое сообщение (Ogg/Opus)
+/say ТЕКСТ         голосовое сообщение: эти слова произнесёт espeak-ng
 /photo ФАЙЛ…       фото, несколько — альбомом
 /contact           отправить свой номер
 /start [ПАРАМЕТР]  начать по ссылке
@@ -179,9 +182,17 @@ async def _watched(player: Player, courier: Courier, show: Show) -> None:
 async def _typed(player: Player, stop: asyncio.Event) -> None:
     async with contextlib.aclosing(_lines()) as lines:
         async for line in lines:
+            if line.startswith("/say "):
+                line = f"/voice {await _spoken_file(line.removeprefix('/say ').strip())}"
             if not player.play(line):
                 break
     stop.set()
+
+
+async def _spoken_file(text: str) -> Path:
+    path = Path(tempfile.mkdtemp(prefix="simulate-")) / "note.ogg"
+    path.write_bytes(await spoken(text))
+    return path
 
 
 async def _lines() -> AsyncIterator[str]:
