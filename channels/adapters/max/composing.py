@@ -1,11 +1,10 @@
 """One message of ours as requests to MAX. Pure."""
 
 import base64
-import html
-import re
 from typing import Any
 
 from channels.adapters.max.reading import WORDS
+from channels.bold import has_bold, plain, to_html
 from channels.model import Ask, Choice, Outgoing, Part
 from channels.splitting import shorten, split_text, utf16
 
@@ -18,7 +17,6 @@ _FITS_IN_ROW = ((3, 4), (5, 3), (10, 2))
 """Letters of the longest label, and how many such labels are shown whole in a row (the documentation's advice)."""
 _SHARE = {"ru": "Отправить номер", "en": "Share my number"}
 _NO_WORDS = {"ru": "Выберите, пожалуйста:", "en": "Please choose:"}
-_BOLD = re.compile(r"https?://\S+|(?<![\w*])\*(?P<bold>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])")
 
 
 def compose(message: Outgoing) -> list[Part]:
@@ -41,32 +39,14 @@ def compose(message: Outgoing) -> list[Part]:
 
 def text_of(text: str) -> dict[str, Any]:
     """Marked up only when something is bold: other text stands as it is, whatever signs it holds."""
-    if not _has_bold(text):
+    if not has_bold(text):
         return {"text": text}
-    return {"text": _html(text), "format": "html"}
-
-
-def plain(text: str) -> str:
-    return _BOLD.sub(lambda match: match["bold"] or match[0], text)
-
-
-def _has_bold(text: str) -> bool:
-    return any(match["bold"] for match in _BOLD.finditer(text))
-
-
-def _html(text: str) -> str:
-    done, at = [], 0
-    for match in _BOLD.finditer(text):
-        done.append(html.escape(text[at : match.start()], quote=False))
-        bold = match["bold"]
-        done.append(f"<b>{html.escape(bold, quote=False)}</b>" if bold else html.escape(match[0], quote=False))
-        at = match.end()
-    return "".join(done) + html.escape(text[at:], quote=False)
+    return {"text": to_html(text), "format": "html"}
 
 
 def _measured(text: str) -> int:
     """The longer of both forms: whether tags count is not documented."""
-    return max(utf16(text), utf16(_html(text))) if _has_bold(text) else utf16(text)
+    return max(utf16(text), utf16(to_html(text))) if has_bold(text) else utf16(text)
 
 
 def _keyboard(message: Outgoing, language: str) -> tuple[list[list[dict[str, str]]], str]:
