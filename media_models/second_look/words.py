@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Table = NDArray[np.float16]
 BORDER = 0
 """Id of what stands before the first word and after the last."""
+RARE_WORD = 0.6
+"""Of a count, for a word that was never counted but may be said."""
 _BITS = 20
 
 
@@ -95,14 +97,6 @@ def _find(keys: NDArray[np.uint64], wanted: int) -> int | None:
     return at if at < len(keys) and keys[at] == wanted else None
 
 
-@dataclass(frozen=True, slots=True)
-class Strangeness:
-    """Log probabilities of words that the model has not."""
-
-    in_dictionary: float = -15.8
-    nowhere: float = -19.7
-
-
 def build(weighted: Iterable[tuple[Sequence[str], float]], forms: Iterable[str], fewest: float = 2.0,
           discount: float = 1.5) -> WordModel:  # fmt: skip
     """weighted: texts as words, and how often each counts. forms: words that may be said too, known but never counted.
@@ -111,7 +105,8 @@ def build(weighted: Iterable[tuple[Sequence[str], float]], forms: Iterable[str],
     for text, weight in weighted:
         padded = ["", "", *text, ""]
         for at in range(2, len(padded)):
-            for order, table in enumerate(counts):
+            # Before the first word there is one border: a triple with two says no more than the pair.
+            for order, table in enumerate(counts[: 2 if at == 2 else 3]):
                 gram = tuple(padded[at - order : at + 1])
                 table[gram] = table.get(gram, 0.0) + weight
     seen = {gram[0] for gram in counts[0]} - {""}
@@ -140,10 +135,11 @@ def build(weighted: Iterable[tuple[Sequence[str], float]], forms: Iterable[str],
 
 def _unigrams(counts: dict[tuple[str, ...], float], ids: dict[str, int], unseen: set[str]) -> Table:
     """A word that was never counted is worth most of one count of a rare word: it is a word that callers may say."""
-    total = sum(counts.values()) + len(ids)
-    values = np.full(len(ids), math.log(0.6 / total), np.float16)
-    for (word,), count in counts.items():
-        values[ids[word]] = math.log((max(count - 0.75, 0.0) + 1.0) / total)
+    worth = {ids[word]: max(count - 0.75, 0.0) + 1.0 for (word,), count in counts.items()}
+    total = sum(worth.values()) + RARE_WORD * len(unseen)
+    values = np.full(len(ids), math.log(RARE_WORD / total), np.float16)
+    for number, value in worth.items():
+        values[number] = math.log(value / total)
     return values
 
 
