@@ -110,7 +110,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     value=st.dictionaries(st.sampled_from(["message", "callback", "user", "user_id", "message_id", "timestamp"]), JSON),
     kind=st.sampled_from(
@@ -128,7 +128,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     text=WORDS | st.sampled_from(["*жирно* <b>&", "a *b* c"]),
     times=st.integers(1, 60),

@@ -58,7 +58,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     value=st.dictionaries(
         st.sampled_from(["timestamp", "message_token", "sender", "user", "user_id", "message", "desc", "context"]), JSON
@@ -78,7 +78,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     text=WORDS,
     times=st.integers(1, 60),

@@ -28,7 +28,7 @@ def outgoing(text: str, **more: Any) -> Outgoing:
     return Outgoing(MessageId(UUID(int=1)), "79161234567", text, **more)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=WORDS, times=st.integers(1, 80), choices=CHOICES, ask=st.sampled_from(Ask), hidden=st.booleans())
 def test_every_part_passes_the_vendors_checks(
     text: str, times: int, choices: list[Choice], ask: Ask, *, hidden: bool
@@ -59,9 +59,19 @@ def test_a_button_without_payload_says_its_very_words(choices: list[Choice]) -> 
 
 
 def test_the_number_is_written_to_while_it_is_known() -> None:
-    (part,) = compose(outgoing("Да", meta={**OPEN, "user_id": "RU.42"}), NOW, (), "ru")
+    meta = {**OPEN, "user_id": "RU.42"}
+    (part,) = compose(Outgoing(MessageId(UUID(int=1)), "RU.42", "Да", meta=meta), NOW, (), "ru")
     assert part.body["to"] == "+79161234567"
     assert "recipient" not in part.body
+
+
+@pytest.mark.parametrize(
+    ("thread", "receiver"), [("RU.43", {"recipient": "RU.43"}), ("79990001122", {"to": "+79990001122"})]
+)
+def test_after_a_move_the_old_number_is_not_written_to(thread: str, receiver: dict[str, str]) -> None:
+    meta = {**OPEN, "user_id": "RU.42"}
+    (part,) = compose(Outgoing(MessageId(UUID(int=1)), thread, "Да", meta=meta), NOW, (), "ru")
+    assert {name: part.body[name] for name in ("to", "recipient") if name in part.body} == receiver
 
 
 def test_an_empty_message_is_nothing() -> None:

@@ -141,7 +141,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(value=JSON, field=st.sampled_from(["messages", "smb_message_echoes", "user_id_update", "account_update", "x"]))
 def test_no_shape_of_json_is_an_exception(value: Any, field: str) -> None:
     for event in events(value, field):

@@ -36,9 +36,7 @@ class Identity:
 
     @property
     def meta(self) -> Mapping[str, str]:
-        return {
-            name: value for name, value in (("wa_id", self.wa_id), ("user_id", self.user_id)) if value
-        }  # fmt: skip
+        return {name: value for name, value in (("wa_id", self.wa_id), ("user_id", self.user_id)) if value}
 
 
 def identity_of(wa_id: str, user_id: str) -> Identity:
@@ -46,12 +44,12 @@ def identity_of(wa_id: str, user_id: str) -> Identity:
 
 
 def address(thread: str, meta: Mapping[str, Any]) -> Mapping[str, str]:
-    """`to` or `recipient` of a message to this thread."""
+    """`to` or `recipient` of a message to this thread. What `meta` says of another key is of before a move."""
+    if _NUMBER.fullmatch(thread):
+        return {"to": f"+{thread.lstrip('+')}"}
     wa_id = str(meta.get("wa_id", ""))
-    if not wa_id and _NUMBER.fullmatch(thread):
-        wa_id = thread
-    if wa_id:
-        return {"to": f"+{wa_id.lstrip('+')}"}
+    if wa_id and meta.get("user_id") == thread:
+        return {"to": f"+{wa_id}"}
     return {"recipient": thread}
 
 

@@ -158,12 +158,11 @@ def _system(message: Fields, event_id: str, at: datetime) -> Iterator[Event]:
     old_number, old_id = text(message, "from"), text(message, "from_user_id") or text(system, "previous_user_id")
     new_number = text(system, "wa_id") or text(system, "new_wa_id")
     new_id = text(system, "user_id")
-    old = old_id or old_number
-    new = new_id or (new_number if not old_id or old_number == old else "")
+    old, new = old_id or old_number, new_id or new_number
     if old and new and old != new:
         yield ThreadMoved(event_id, old, at, new)
-    if old_id and old_number and new_id and old_number != new_number and new_number:
-        yield ThreadMoved(f"{event_id}:number", old_number, at, new_id)
+    if old_id and old_number and new and old_number != new:  # the talk may still go under the old number
+        yield ThreadMoved(f"{event_id}:number", old_number, at, new)
 
 
 def _moved(old: str, new: str, seconds: str, update: Fields, now: datetime) -> Iterator[Event]:

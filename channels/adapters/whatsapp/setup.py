@@ -6,8 +6,8 @@ Before that people do by hand what has no API: docs/channels/whatsapp.md.
 from collections.abc import Awaitable, Callable
 
 from channels.adapters.whatsapp.errors import remedy_of
-from channels.adapters.whatsapp.wire import Graph
-from channels.json_fields import fields, rows, text
+from channels.adapters.whatsapp.wire import Graph, denied
+from channels.json_fields import Fields, fields, rows, text
 from channels.model import Account
 from channels.ports import Probe, ProbeItem, ProbeState
 from core.errors import AppError
@@ -15,11 +15,12 @@ from core.outside_http import AccessDenied, Kind
 
 NUMBER_FIELDS = "verified_name,display_phone_number,code_verification_status,quality_rating,status"
 MESSAGE_FIELDS = "messages"
+INVALID_PARAMETER = 100
 
 
 async def connect(graph: Graph, account: Account, url: str) -> None:
     """Twice is the same as once."""
-    number = await graph.ask("number", f"/{graph.number}", {"fields": NUMBER_FIELDS})
+    number = await _number(graph)
     if text(number, "code_verification_status") == "NOT_VERIFIED" and text(number, "status") != "CONNECTED":
         raise AccessDenied(
             "the phone number is not verified",
@@ -78,12 +79,12 @@ async def probe(graph: Graph, account: Account) -> Probe:
 
     async def auth() -> str:
         nonlocal name
-        number = await graph.ask("number", f"/{graph.number}", {"fields": NUMBER_FIELDS})
+        number = await _number(graph)
         name = text(number, "verified_name")
         return text(number, "display_phone_number")
 
     async def registered() -> str:
-        number = await graph.ask("number", f"/{graph.number}", {"fields": NUMBER_FIELDS})
+        number = await _number(graph)
         status, verified = text(number, "status"), text(number, "code_verification_status")
         if status not in ("", "CONNECTED"):
             raise AccessDenied(
@@ -117,6 +118,17 @@ async def probe(graph: Graph, account: Account) -> Probe:
     ]
     items = tuple([await _asked(what, question) for what, question in questions])
     return Probe(items, address=graph.number if items[0].state is ProbeState.WORKS else "", name=name)
+
+
+async def _number(graph: Graph) -> Fields:
+    """What Meta says of our number. A version that lacks one of the fields is asked for what it has."""
+    path = f"/{graph.number}"
+    answer, error = await graph.request("number", "GET", path, params={"fields": NUMBER_FIELDS})
+    if error is not None and error.code == INVALID_PARAMETER:
+        answer, error = await graph.request("number", "GET", path)
+    if error is not None:
+        raise denied(error, "number")
+    return answer
 
 
 async def _asked(what: str, question: Callable[[], Awaitable[str]]) -> ProbeItem:
