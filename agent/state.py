@@ -124,8 +124,8 @@ class VisitWish:
     consultation_for: ServiceId | None = None
     as_before: AsBefore | None = None
     """«как обычно», still to be filled from her visits."""
-    staff_usual: bool = False
-    """The master comes from her habit, not from her words: given up before the day is."""
+    staff_usual: str = ""
+    """"often" or "once": the master comes from her habit, not from her words, and is given up before the day is."""
     any_staff: bool = False
     """«к кому угодно»: no habit speaks against it."""
 

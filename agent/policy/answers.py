@@ -75,7 +75,7 @@ def price(view: View) -> Move | None:
         services = _offers((wanted,), view)
         if not services:
             lines.append(view.say.no_such_service(wanted.phrase))
-        elif any(s.consultation_first for s in services):
+        elif all(s.consultation_first for s in services):
             continue  # the consultation rule says "from" and why
         else:
             lines.append(view.say.prices(services))

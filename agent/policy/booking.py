@@ -54,6 +54,10 @@ def read_back(view: View) -> Move | None:
         return None
     if state.question is Question.WHAT_ELSE and (asked := _what_else(view)) is not None:
         return asked
+    thanks = view.hears(Intent.THANKS) and not view.hears(Intent.DENY, Intent.CORRECT, Intent.BYE)
+    if state.read_back is not None and thanks and not state.agreed and not state.has_told("shall_i"):
+        sure = state.tell("shall_i")
+        return Ask((view.say.shall_i(state.chosen),), Question.READ_BACK, Expect.YES_NO, sure)
     if state.read_back is not None and view.heard.name and not state.caller.known:
         return _ask_read_back(view, again=True)  # «нет, я Степан»: only the name was wrong, and it is right now
     if state.read_back is not None and state.answered and not state.agreed and read_back_was_heard(view):

@@ -8,6 +8,7 @@ from agent.policy.announce import announce
 from agent.policy.answers import answer
 from agent.policy.booking import book
 from agent.policy.ending import goodbye, hang_up, invite, offer_help
+from agent.policy.habit import own_history
 from agent.policy.manage import left_alone, manage
 from agent.policy.messenger import broke_off, to_messenger
 from agent.policy.moves import Ask, Finish, Move, Rule, View, first_move
@@ -38,6 +39,8 @@ def leaves_first(view: View) -> Move | None:
         return None
     if view.hears(Intent.BYE) and view.heard.intents[0] in (Intent.BYE, Intent.THANKS):
         return goodbye(view)
+    if view.state.question is Question.READ_BACK and view.hears(Intent.THANKS) and not _says_more(view):
+        return None  # «спасибо» to «всё верно?» is no refusal: the yes is asked for
     bare = set(view.heard.intents) <= {Intent.THANKS, Intent.SMALLTALK, Intent.DENY}
     if view.hears(Intent.THANKS) and bare and view.state.goal is not Goal.NONE and not _says_more(view):
         state = replace(view.state, goal=Goal.NONE, offers=(), chosen=None, read_back=None)
@@ -75,9 +78,9 @@ def recall_late(view: View) -> Move | None:
 
 
 RULES: tuple[Rule, ...] = (
-    broke_off, hang_up, open_call, greet, silence, unclear, announce, recall_late, greet_late, request_told, persons,
-    to_messenger, answer_to_resume, offer_to_resume, leaves_first, already_booked, answer, agreed, pursue, goodbye,
-    invite, offer_help,
+    broke_off, hang_up, open_call, greet, silence, unclear, announce, recall_late, greet_late, request_told,
+    own_history, persons, to_messenger, answer_to_resume, offer_to_resume, leaves_first, already_booked, answer, agreed,
+    pursue, goodbye, invite, offer_help,
 )  # fmt: skip
 
 

@@ -9,6 +9,11 @@ _LAST_TIME = re.compile(
     r"\bповтор\w+ (?:мо[йюе]\w* )?(?:прошл\w+|последн\w+)|"
     r"\b(?:like|as) last time\b|\bsame as (?:before|last time)\b|\bthe same(?: again| thing)?$"
 )
+_LAST_VISIT = re.compile(
+    r"\b(?:когда|у кого|к кому|что) (?:же )?(?:я|мы|у меня|мне) [^.?!]{0,25}(?:(?:последн|прошл)\w+ раз|обычно|всегда)|"
+    r"\b(?:когда|у кого|к кому|что) [^.?!]{0,15}(?:последн|прошл)\w+ раз[^.?!]{0,15}\b(?:я|мы|был|делал|стриг)\w*|"
+    r"\bмо[йи] (?:последн\w+|прошл\w+) визит|\bwhen was i (?:last )?|\bmy last visit\b|\bwho do i usually\b"
+)
 _AS_USUAL = re.compile(
     r"\bкак (?:я |мне |и )?(?:обычно|всегда|раньше)|\bпо.?обычному\b|\bто (?:же )?что (?:и )?(?:всегда|обычно)|"
     r"\bпостоянн\w+ запис\w+|\bas (?:usual|always)\b|\bthe usual$|\bmy usual$"
@@ -63,6 +68,11 @@ def cannot_talk(text: str) -> bool:
 def last_time(text: str) -> bool:
     """«как в прошлый раз», «то же самое»"""
     return _LAST_TIME.search(text.lower()) is not None
+
+
+def asks_last_visit(text: str) -> bool:
+    """«когда я у вас последний раз была?», «к кому я обычно хожу?»"""
+    return _LAST_VISIT.search(text.lower()) is not None
 
 
 def as_usual(text: str) -> bool:

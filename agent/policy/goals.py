@@ -1,6 +1,7 @@
 """What the person wants of us now, as a turn says it: a new goal, second thoughts, or only a question."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from agent.policy import earlier, hints
 from agent.policy.moves import View
@@ -33,9 +34,23 @@ def read_goal(state: DialogueState, view: View) -> DialogueState:
         state = replace(state, bookings=None)  # what we wrote ourselves must be among them
         if heard.choice is not None or heard.booked_day is not None or heard.booked_time is not None:
             state = replace(state, target=None)  # another one than that of a moment ago
+    if goal in (Goal.RESCHEDULE, Goal.CANCEL, Goal.CHANGE) and _names_another(state, view):
+        state = replace(state, target=None)
     if goal is Goal.LATE and heard.late_by is not None:
         state = replace(state, late_min=round(heard.late_by.total_seconds() / 60))
     return state
+
+
+def _names_another(state: DialogueState, view: View) -> bool:
+    """«тогда отмените сегодняшнюю»: not the booking that has been spoken of."""
+    booking, heard = state.target_booking(), view.heard
+    if booking is None:
+        return False
+    day, ahead = view.salon.local(booking.start).date(), hints.days_to_booked(heard.text)
+    if ahead is not None:
+        return day != view.today + timedelta(days=ahead)
+    named = heard.booked_day or (heard.day if view.hears(Intent.CANCEL) else None)
+    return named is not None and not named.first <= day <= named.last
 
 
 def _moves_instead(state: DialogueState, view: View) -> bool:

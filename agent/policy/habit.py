@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from agent.memory.model import Habits, habits_of, had_before, master_for, past_visit
 from agent.model import Expect
+from agent.policy import earlier
 from agent.policy.moves import Ask, Move, Note, Tell, Use, View
 from agent.policy.people import identify, known
 from agent.policy.services import resolve
 from agent.policy.visit import services
-from agent.state import AsBefore, DialogueState, Question, VisitWish, Wanted
+from agent.state import AsBefore, DialogueState, Goal, Question, VisitWish, Wanted
 from agent.tools import Ok, ToolResult
-from crm.model import Booking, Client, ServiceId, VariantKind
+from crm.model import Booking, Client, Outcome, ServiceId, VariantKind
 
 
 def as_before(view: View) -> Move | None:
@@ -27,15 +28,36 @@ def as_before(view: View) -> Move | None:
     habits = habits_of(state.visits or (), view.salon, for_other=bool(wish.for_whom))
     filled = _filled(wish, habits, view)
     if filled is None:
+        said = bool(wish.services) and (bool(wish.staff) or wish.as_before is not AsBefore.MASTER)
         after = replace(state.tell("no_history"), wish=replace(wish, as_before=None))
-        return Note(after) if state.has_told("no_history") else Tell((view.say.no_history(),), after)
+        return Note(after) if said or state.has_told("no_history") else Tell((view.say.no_history(),), after)
     after = replace(state, wish=filled, search=None, offers=(), chosen=None, read_back=None)
     if (filled.services, filled.staff) == (wish.services, wish.staff):
         return Note(after)  # all of it was said in words
     named = tuple(w.candidates[0] for w in filled.services) if filled.services != wish.services else ()
     staff = filled.staff[0] if filled.staff else None
     often = habits.services_often if named else habits.staff_often
+    after = replace(after, answered=(*after.answered, "as_before"))
     return Tell((view.say.as_before(named, staff, often=often),), after)
+
+
+def own_history(view: View) -> Move | None:
+    """«когда я у вас была?», «к кому я хожу?»: told to whom the number is, and to nobody else."""
+    state = view.state
+    if not earlier.asks_last_visit(view.heard.text) or "history" in state.answered:
+        return None
+    if state.caller.looked_up and not state.caller.known and not state.caller.namesakes:
+        lookup = None
+    else:
+        lookup = know_visits(view, needed=True)
+    if lookup is not None:
+        return lookup
+    last = habits_of(state.visits or (), view.salon).last
+    line = view.say.no_history() if last is None else view.say.last_visit(last)
+    after = replace(state, answered=(*state.answered, "history"), outcome=state.outcome or Outcome.INFO)
+    if state.goal is Goal.BOOK and state.wish.services:
+        return Tell((line,), after)
+    return Ask((line,), Question.NONE, Expect.FREE, after)
 
 
 def _filled(wish: VisitWish, habits: Habits, view: View) -> VisitWish | None:
@@ -46,13 +68,14 @@ def _filled(wish: VisitWish, habits: Habits, view: View) -> VisitWish | None:
     usual = wish.as_before is not AsBefore.LAST
     new = replace(wish, as_before=None)
     if wish.as_before is not AsBefore.MASTER and not wish.services:
-        wanted = habits.services if usual else last.service_ids
+        struck = {c for m in view.heard.services if m.negated for c in m.candidates}  # «…только без бороды»
+        wanted = tuple(s for s in (habits.services if usual else last.service_ids) if s not in struck)
         names = [Wanted(view.salon.service(service_id).name.lower(), (service_id,)) for service_id in wanted]
         hair = next((h for s in wanted if (h := _hair(s, view)) is not None), None)
         new = replace(new, services=tuple(names), hair_long=hair if wish.hair_long is None else wish.hair_long)
     staff = habits.staff_id if usual else last.staff_id
     if not wish.staff and not wish.any_staff and staff is not None and staff not in wish.excluded_staff:
-        new = replace(new, staff=(staff,), staff_named=True, staff_usual=False)
+        new = replace(new, staff=(staff,), staff_named=True, staff_usual="")
     return new
 
 
@@ -85,7 +108,8 @@ def usual_variant(view: View) -> Move | None:
     after = replace(state.tell(mark), wish=replace(wish, services=narrowed, hair_long=hair), search=None)
     if question.question is Question.GENDER:
         return Note(after)
-    return Tell((view.say.as_before((had,), None, often=False),), after)
+    lead = "as_before" not in state.answered
+    return Tell((view.say.as_before((had,), None, often=False, lead=lead),), after)
 
 
 def usual_master(view: View) -> Move | None:
@@ -93,7 +117,7 @@ def usual_master(view: View) -> Move | None:
     state, wish = view.state, view.state.wish
     wanted = services(view)
     if wish.staff_usual and not set(wish.staff) & set(view.salon.staff_for(wanted)):
-        return Note(replace(state, wish=replace(wish, staff=(), staff_usual=False), search=None))
+        return Note(replace(state, wish=replace(wish, staff=(), staff_usual=""), search=None))
     mark = f"usual:{','.join(wanted)}"
     if wish.staff or wish.any_staff or not wanted or state.has_told(mark) or (wish.people or 0) > 1:
         return None
@@ -102,8 +126,10 @@ def usual_master(view: View) -> Move | None:
     staff, often = master_for(state.visits or (), wanted, view.salon, for_other=bool(wish.for_whom))
     if staff is None or staff in wish.excluded_staff or len(view.salon.staff_for(wanted)) == 1:
         return Note(state.tell(mark)) if state.visits else None
-    usual = replace(wish, staff=(staff,), staff_usual=True, staff_named=False)
+    usual = replace(wish, staff=(staff,), staff_usual="often" if often else "once", staff_named=False)
     after = replace(state.tell(mark), wish=usual, suggested_staff=(staff,), search=None)
+    if wish.day is not None or wish.any_day:
+        return Note(after)  # said with the times that are found
     return Tell((view.say.usual_master(staff, often=often),), after)
 
 

@@ -39,6 +39,13 @@ _PAST_DAY = re.compile(r"\b(вчера|позавчера|прошл\w+|yesterda
 _MONTH = re.compile(r"(январ|феврал|март|апрел|ма[йя]\b|июн|июл|август|сентябр|октябр|ноябр|декабр|числ)")
 _MONTH_DAYS = {"феврал": 29, "апрел": 30, "июн": 30, "сентябр": 30, "ноябр": 30}
 _PAST_VERB = re.compile(r"\b(?!если\b|или\b)\w*(?:[аеиоуыюя]л[аио]?|лся|лась|лись)\b|\bwas\b|\bhad\b")
+_BOOKED_DAY = re.compile(r"\b(сегодняшн|завтрашн|послезавтрашн|today's|tomorrow's)")
+_BARE_GENDER = re.compile(r"\b(мужск|женск)(?:ую|ая)\b(?!\s+(?:зал|мастер|половин|компан)\w*)")
+_WITH_SOMEBODY = re.compile(
+    r"\b(?:мне|меня|я|мы|нас|нам|себ[яе]) (?:и|с|со|да|вместе с) (?:мо\w+ |сво\w+ )?"
+    r"(?:сын\w*|доч\w+|муж\w*|жен\w+|мам\w+|пап\w+|сестр\w+|брат\w*|подруг\w+|друг\w+|реб[её]нк\w+)\b|"
+    r"\b(?:me|myself|i) and my (?:son|daughter|husband|wife|mother|father|sister|brother|friend|kid|child)\b"
+)
 _MY_VISIT = re.compile(
     r"\b(?:когда|во сколько|какое время|какой день|какое число|к кому) (?:же )?(?:это )?(?:я|мы|меня|у меня)"
     r"(?: там| точно| вообще)?(?: есть)?(?: запис\w+|$|\?)|\bу меня есть (?:какая.?(?:то|нибудь) )?запись\b|"
@@ -111,6 +118,23 @@ _LEAVE = re.compile(
     r"(?:менять|переносить|ничего)|\bничего не (?:меняй\w*|надо|нужно)|^нет,? не (?:надо|нужно)\b|\bas it (?:is|was)\b"
 )
 _ASKS_ABOUT = re.compile(r"^(?:ну |нет |хорошо |так )?а (?:если |можно |есть )?(?:в|во|на|к|у|с|после|до|за)?\b")
+
+
+def days_to_booked(text: str) -> int | None:
+    """«сегодняшнюю», «завтрашнюю»: by how many days the booking that is meant lies ahead; None: no such word."""
+    found = _BOOKED_DAY.search(text.lower())
+    return None if found is None else {"сегодн": 0, "завтра": 1, "послез": 2, "today'": 0, "tomorr": 1}[found[1][:6]]
+
+
+def bare_gender(text: str) -> str:
+    """male or female for «мужскую», «женскую» with no noun of its own behind it; empty: neither."""
+    found = _BARE_GENDER.search(text.lower())
+    return "" if found is None else "male" if found[1] == "мужск" else "female"
+
+
+def with_somebody(text: str) -> bool:
+    """«мне и сыну», «я с мужем», «нас с мамой»: two come, the one who speaks and another."""
+    return _WITH_SOMEBODY.search(text.lower()) is not None
 
 
 def declines_offers(text: str) -> bool:

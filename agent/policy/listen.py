@@ -59,6 +59,8 @@ def _person(state: DialogueState, view: View) -> DialogueState:
         elif not caller.known or state.question is Question.NAME:
             caller = replace(caller, name=_fuller(caller.name, heard.name))
     caller = _phone(caller, view, state)
+    people = heard.people or (2 if hints.with_somebody(heard.text) else None)
+    heard = replace(heard, people=people)
     wish = replace(
         wish,
         age=_age(wish, state, heard),
@@ -199,7 +201,7 @@ def _day_of(plan: Plan, view: View) -> DayWish:
 def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
     heard = view.heard
     if heard.any_staff or hints.other_master(heard.text):
-        wish = replace(wish, any_staff=True, staff_usual=False)
+        wish = replace(wish, any_staff=True, staff_usual="")
     if hints.other_master(heard.text) and not heard.staff:
         now = tuple(part.staff_id for plan in (state.chosen, *state.offers) if plan is not None for part in plan.parts)
         excluded = tuple(dict.fromkeys((*wish.excluded_staff, *(wish.staff or now))))
@@ -219,7 +221,7 @@ def _staff(wish: VisitWish, state: DialogueState, view: View) -> VisitWish:
             wish = replace(
                 wish,
                 staff=ids,
-                staff_usual=False,
+                staff_usual="",
                 any_staff=False,
                 staff_named=wish.staff_named if set(ids) == set(wish.staff) else not proposed,
                 staff_only=mention.only or (wish.staff_only and set(ids) == set(wish.staff)),

@@ -32,6 +32,8 @@ def read_services(wish: VisitWish, state: DialogueState, view: View) -> VisitWis
     positive = _last_said([m for m in fresh if not m.negated], view.heard.text)
     if not positive and _next_of_them(state, view):
         wanted = [_same_kind(state, view)]
+    if not fresh and not wanted and (bare := _by_gender_alone(view)) is not None:
+        wanted = [bare]
     if len(positive) == 1 and len(wanted) > 1 and hints.only_this(view.heard.text, positive[0].phrase):
         wanted = [w for w in wanted if set(w.candidates) & set(positive[0].candidates)]
     for index, mention in enumerate(positive):
@@ -56,6 +58,15 @@ def _next_of_them(state: DialogueState, view: View) -> bool:
     """«мужская» to «кого записать следующим?»: the same service for the next of them."""
     asked = state.question is Question.SERVICE and state.has_told("who_next") and state.last_plan is not None
     return asked and bool(view.heard.gender) and not state.wish.services
+
+
+def _by_gender_alone(view: View) -> Wanted | None:
+    """«мне мужскую на субботу»: where the salon has such a service, no other noun is needed."""
+    gender = hints.bare_gender(view.heard.text)
+    if not gender or view.hears(Intent.ASK_PRICE, Intent.ASK_SERVICE_INFO):
+        return None
+    family = tuple(s.id for s in view.salon.services if s.offers and service_gender(s) == gender)
+    return Wanted(view.heard.text, family) if family else None
 
 
 def _same_kind(state: DialogueState, view: View) -> Wanted:

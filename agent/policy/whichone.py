@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from agent.model import Expect
+from agent.policy import hints
 from agent.policy.moves import Ask, Move, Note, Use, View
 from agent.policy.people import identify
 from agent.policy.shift import shifted
@@ -68,7 +69,10 @@ def meant(bookings: tuple[Booking, ...], view: View) -> tuple[Booking, ...]:
     services = {s for m in heard.services if not m.negated for s in m.candidates}
     staff = {s for m in heard.staff if not m.negated for s in m.candidates}
     left = bookings
+    ahead = hints.days_to_booked(heard.text)
+    named = view.today + timedelta(days=ahead) if ahead is not None else None
     tests: tuple[Callable[[Booking], bool], ...] = (
+        lambda b: named is None or view.salon.local(b.start).date() == named,
         lambda b: day is None or day.first <= view.salon.local(b.start).date() <= day.last,
         lambda b: moment is None or moment.at is None or view.salon.local(b.start).time() == moment.at,
         lambda b: not staff or b.staff_id in staff,

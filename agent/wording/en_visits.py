@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from zlib import crc32
 
+from agent.memory.model import PastVisit
 from agent.model import Channel, Conversation
 from agent.policy.stages import Stage
 from agent.salon import Salon
@@ -171,11 +172,18 @@ class EnglishVisits:
         known = {latin(word).lower() for word in card.split()} | set(card.lower().split())
         return bool(said.split()) and all(word.lower() in known for word in said.split())
 
-    def as_before(self, services: Sequence[ServiceId], staff: StaffId | None, *, often: bool) -> str:
+    def as_before(self, services: Sequence[ServiceId], staff: StaffId | None, *, often: bool, lead: bool = True) -> str:
         names = " and ".join(self._name(self.salon.service(s)) for s in services)
         who = f" with {self._staff(staff)}" if staff is not None else ""
-        lead = "As usual" if often else "Like last time"
-        return f"{lead}: {names}{who}." if names else f"{lead}{who}."
+        words = "As usual" if often else "Like last time"
+        if names and not lead:
+            return f"{cap(names)}{who}."
+        return f"{words}: {names}{who}." if names else f"{words}{who}."
+
+    def last_visit(self, visit: PastVisit) -> str:
+        names = " and ".join(self._name(self.salon.service(s)) for s in visit.service_ids)
+        day = self.salon.local(visit.start).date()
+        return f"Your last visit was on {MONTHS[day.month - 1]} {day.day}, {names} with {self._staff(visit.staff_id)}."
 
     def usual_master(self, staff: StaffId, *, often: bool) -> str:
         return f"With {self._staff(staff)}, {'as usual' if often else 'like last time'}."
@@ -204,7 +212,7 @@ class EnglishVisits:
             Stage.OTHER_TIME: "That time is taken. There is",
             Stage.OTHER_DAY: "That day is full. The nearest is",
             Stage.COLLEAGUE: "That master is full. I can offer",
-        }.get(stage, "I can offer")
+        }.get(stage, f"With {self._staff(wish.staff[0])}, as before: " if wish.staff_usual else "I can offer")
         pieces = []
         for plan in plans:
             who = " and ".join(self._staff(p.staff_id) for p in plan.parts)

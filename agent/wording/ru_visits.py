@@ -9,6 +9,7 @@ from agent.language.ru.morph import Case, Gender
 from agent.language.ru.name_words import name_words
 from agent.language.ru.phrases import MONTHS_GENITIVE, RussianPhrases, join_and, lower_first
 from agent.language.ru.spoken import to_speech
+from agent.memory.model import PastVisit
 from agent.model import Channel, Conversation
 from agent.policy.stages import Stage
 from agent.salon import Salon
@@ -178,13 +179,21 @@ class RussianVisits:
     def no_history(self) -> str:
         return "Прошлые визиты мне не видны."
 
-    def as_before(self, services: Sequence[ServiceId], staff: StaffId | None, *, often: bool) -> str:
+    def as_before(self, services: Sequence[ServiceId], staff: StaffId | None, *, often: bool, lead: bool = True) -> str:
         names = join_and([lower_first(short(self.salon.service(s).name)) for s in services])
         who = self.phrases.at_master(self._staff(staff)) if staff is not None else ""
-        lead = "Как обычно" if often else "Как в прошлый раз"
+        words = "Как обычно" if often else "Как в прошлый раз"
         if not names:
-            return f"{lead}, {self.phrases.to_master(self._staff(staff))}." if staff is not None else f"{lead}."
-        return f"{lead}: {names} {who}".strip() + "."
+            return f"{words}, {self.phrases.to_master(self._staff(staff))}." if staff is not None else f"{words}."
+        return (f"{words}: {names} {who}" if lead else f"{cap(names)} {who}").strip() + "."
+
+    def last_visit(self, visit: PastVisit) -> str:
+        names = join_and([lower_first(short(self.salon.service(s).name)) for s in visit.service_ids])
+        day = self.salon.local(visit.start).date()
+        when = f"{day.day} {MONTHS_GENITIVE[day.month - 1]}" + (
+            f" {day.year} года" if day.year != self.today.year else ""
+        )
+        return f"В последний раз вы были {when} {self.phrases.at_master(self._staff(visit.staff_id))}: {names}."
 
     def usual_master(self, staff: StaffId, *, often: bool) -> str:
         who = self.phrases.to_master(self._staff(staff))
@@ -214,7 +223,7 @@ class RussianVisits:
     def offer(self, plans: Sequence[Plan], stage: Stage, wish: VisitWish, *, again: bool) -> tuple[str, ...]:
         lead = "Могу предложить" if again else self._lead(plans, stage, wish)
         named = self.phrases.at_master(self._staff(wish.staff[0])) if wish.staff else ""
-        told = named in lead or (wish.staff_usual and not again)
+        told = named in lead or (bool(wish.staff_usual) and not again)
         options = self._options(plans, named if named and told and stage is not Stage.COLLEAGUE else "")
         if len(plans) == 1:
             return (f"{lead} {options}. Подойдёт?".strip(),)
@@ -232,8 +241,13 @@ class RussianVisits:
                 return f"На это время{who} занято. Есть"
             case Stage.OTHER_DAY:
                 return f"{self._when_lead(day)}{who} всё занято. Ближайшее{who}:"
+            case Stage.COLLEAGUE if wanted is not None and not any(self._is_at(p, wanted) for p in plans):
+                return f"{cap(self.phrases.say_time(wanted))} занято. Могу предложить"
             case Stage.COLLEAGUE:
                 return f"{self._when_lead(day)}{who} мест нет. Могу предложить"
+            case _ if wish.staff_usual:
+                who = cap(self.phrases.to_master(self._staff(wish.staff[0])))
+                return f"{who}, как {'обычно' if wish.staff_usual == 'often' else 'в прошлый раз'}, могу записать"
             case _:
                 return self.pick("offer", "Могу предложить", "Есть время", "Свободно")
 
