@@ -38,8 +38,8 @@ async def sweep(runtime: Runtime, side: ChannelSide, work: ChannelWork) -> int:
     for company in await runtime.companies.all():
         scope, now = company.scope, runtime.clock.now()
         async with runtime.database.company(scope) as conn:
-            reading = await side.inbox.due_threads(conn, scope, now)
-            sending = await work.sender.due_threads(conn, scope, now)
+            reading = await side.inbox.due_threads(conn, scope, now, side.timings.wake_within_s)
+            sending = await work.sender.due_threads(conn, scope, now, side.timings.wake_within_s)
         for thread_id in reading:
             work.reading.wake(scope, thread_id)
         for thread_id in sending:

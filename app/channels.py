@@ -150,7 +150,6 @@ async def channel_work(
         database=database,
         accounts=side.opened,
         inbox=side.inbox,
-        threads=side.threads,
         taking_in=taking_in,
         answering=answering,
         months=side.months,

@@ -10,7 +10,9 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
+import asyncpg
 import structlog
 
 from agent.model import Conversation, DialogState, Expect, Speaker, Turn, TurnKind, Utterance
@@ -89,15 +91,25 @@ class Answering:
         so that the burst is to be taken in anew."""
         scope = opened.scope
         assert taken.conversation_id is not None
-        heard = await self._heard(opened, taken)
-        stored = await self._conversations.get(scope, taken.conversation_id)
-        assert stored is not None
+        own = {item.message_id for item in taken.items}
+        async with self._database.company(scope) as conn:
+            rows = await conn.fetch(
+                """select id, text, deleted_at, extra from messages
+                   where company_id = $1 and id = any($2) and at = any($3)""",
+                scope.company_id,
+                list(own),
+                [item.waiting.at for item in taken.items],
+            )
+            stored = await self._conversations.get_in(conn, scope, taken.conversation_id)
+            assert stored is not None
+            lines = await history.talk(conn, scope, stored.id, stored.started_at, without=own)
+        heard = await self._heard(opened, taken, {row["id"]: row for row in rows})
         language = str(stored.state.get("language") or taken.thread.language[:2] or "ru")
         expect = Expect(stored.state.get(_EXPECT, Expect.FREE.value))
         turn = turn_of(heard, fresh=taken.thread.turns == 0, expect=expect, language=language)
         thought = _Thought(turn, language=language, expect=expect)
         if turn.kind is not None:
-            reply = await self._think(opened, taken, stored, turn, more)
+            reply = await self._think(taken, self._conversation(opened, taken, stored, turn, lines), turn, more)
             if reply is None:
                 return False
             thought.reply, thought.texts = reply, list(reply.texts)
@@ -106,20 +118,11 @@ class Answering:
         await self._store(opened, taken, heard, stored, thought)
         return True
 
-    async def _heard(self, opened: OpenAccount, taken: TakenIn) -> list[Heard]:
+    async def _heard(self, opened: OpenAccount, taken: TakenIn, rows: "dict[UUID, asyncpg.Record]") -> list[Heard]:
         """The messages with their words: as they stand now, and voice notes as they are understood."""
-        async with self._database.company(opened.scope) as conn:
-            rows = await conn.fetch(
-                """select id, text, deleted_at, extra from messages
-                   where company_id = $1 and id = any($2) and at = any($3)""",
-                opened.scope.company_id,
-                [item.message_id for item in taken.items],
-                [item.waiting.at for item in taken.items],
-            )
-        by_id = {row["id"]: row for row in rows}
         heard: list[Heard] = []
         for item in taken.items:
-            row = by_id.get(item.message_id)
+            row = rows.get(item.message_id)
             if row is None or row["deleted_at"] is not None:
                 continue
             heard.append(await self._listening.heard(opened, item, row["text"], row["extra"]))
@@ -127,15 +130,13 @@ class Answering:
 
     async def _think(
         self,
-        opened: OpenAccount,
         taken: TakenIn,
-        stored: StoredConversation,
+        conversation: Conversation,
         turn: TurnOf,
         more: Callable[[], Awaitable[bool]],
     ) -> TextReply | None:
         assert turn.kind is not None
         now = self._clock.now()
-        conversation = await self._conversation(opened, taken, stored, turn, now)
         reply = TextReply()
         thinking = asyncio.create_task(
             collect(self._agent, conversation, Turn(turn.kind, now, turn.text), self._clock, reply),
@@ -161,15 +162,17 @@ class Answering:
                 with contextlib.suppress(asyncio.CancelledError):
                     await thinking
 
-    async def _conversation(
-        self, opened: OpenAccount, taken: TakenIn, stored: StoredConversation, turn: TurnOf, now: datetime
+    def _conversation(
+        self,
+        opened: OpenAccount,
+        taken: TakenIn,
+        stored: StoredConversation,
+        turn: TurnOf,
+        lines: tuple[Utterance, ...],
     ) -> Conversation:
         """As the agent sees it: the same lines that were shown to the person, then the words of this turn."""
-        own = {item.message_id for item in taken.items}
-        async with self._database.company(opened.scope) as conn:
-            lines = await history.talk(conn, opened.scope, stored.id, stored.started_at, without=own)
         if turn.kind is TurnKind.WORDS:
-            lines = (*lines, Utterance(Speaker.CALLER, turn.text, now))
+            lines = (*lines, Utterance(Speaker.CALLER, turn.text, self._clock.now()))
         return Conversation(
             stored.id,
             opened.scope,

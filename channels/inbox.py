@@ -167,14 +167,17 @@ class Inbox:
             await wake(conn, scope, thread_id)
         return len(rows)
 
-    async def due_threads(self, conn: Connection, scope: CompanyScope, now: datetime) -> list[UUID]:
+    async def due_threads(
+        self, conn: Connection, scope: CompanyScope, now: datetime, older_than_s: float
+    ) -> list[UUID]:
         """Threads in which something waits whose time has come: what a lost wake-up leaves behind."""
         rows = await conn.fetch(
             """select distinct thread_id from channel_inbox
                where company_id = $1 and state = 'waiting' and thread_id is not null
-                 and coalesce(next_try_at, received_at) <= $2 limit 500""",
+                 and coalesce(next_try_at, received_at + make_interval(secs => $3)) <= $2 limit 500""",
             scope.company_id,
             now,
+            older_than_s,
         )
         return [row["thread_id"] for row in rows]
 

@@ -15,7 +15,6 @@ from channels.answering import Answering
 from channels.history import Months
 from channels.inbox import Inbox
 from channels.taking_in import TakenIn, TakingIn
-from channels.threads import Threads
 from channels.timings import Timings
 from channels.wording import UNANSWERED_TASK
 from core.clock import Clock
@@ -41,7 +40,6 @@ class Reader:
         database: Database,
         accounts: OpenAccounts,
         inbox: Inbox,
-        threads: Threads,
         taking_in: TakingIn,
         answering: Answering,
         months: Months,
@@ -54,7 +52,6 @@ class Reader:
         self._database = database
         self._accounts = accounts
         self._inbox = inbox
-        self._threads = threads
         self._taking_in = taking_in
         self._answering = answering
         self._months = months
@@ -83,14 +80,10 @@ class Reader:
         return bool(found)
 
     async def step(self, scope: CompanyScope, thread_id: UUID, woken: asyncio.Event) -> float | None:
-        async with self._database.company(scope) as conn:
-            thread = await self._threads.get(conn, scope, thread_id)
-        if thread is None:
-            return None
-        opened = await self._accounts.of(scope, thread.account_id)
-        taken = await self._taken_in(opened, thread_id)
+        taken = await self._taken_in(scope, thread_id)
         if taken is None or not taken.items:
             return taken.again_s if taken is not None else None
+        opened = await self._accounts.of(scope, taken.thread.account_id)
         now = self._clock.now()
         retry_at = max((i.waiting.next_try_at for i in taken.items if i.waiting.next_try_at), default=None)
         if retry_at is not None and retry_at > now:
@@ -112,19 +105,19 @@ class Reader:
             )
         return taken.again_s
 
-    async def _taken_in(self, opened: OpenAccount, thread_id: UUID) -> TakenIn | None:
+    async def _taken_in(self, scope: CompanyScope, thread_id: UUID) -> TakenIn | None:
         moments: set[datetime] = set()
         for last in (False, True):
             try:
-                async with self._database.company(opened.scope) as conn:
-                    taken = await self._taking_in.run(conn, opened.scope, thread_id, opened.channel, moments)
+                async with self._database.company(scope) as conn:
+                    taken = await self._taking_in.run(conn, scope, thread_id, moments)
             except asyncpg.CheckViolationError:  # a message of a month that has no partition yet
                 if last:
                     raise
                 await self._months.ready(moments)
                 continue
             for event in taken.events if taken is not None else ():
-                self._timeline.append(opened.scope, event)
+                self._timeline.append(scope, event)
             return taken
         return None
 

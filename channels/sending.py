@@ -92,24 +92,24 @@ class Sender:
             )
         return found is not None and (found["next_try_at"] is None or found["next_try_at"] <= self._clock.now())
 
-    async def due_threads(self, conn: Connection, scope: CompanyScope, now: datetime) -> list[UUID]:
+    async def due_threads(
+        self, conn: Connection, scope: CompanyScope, now: datetime, older_than_s: float
+    ) -> list[UUID]:
         rows = await conn.fetch(
             """select thread_id from channel_parts where company_id = $1 and state in ('waiting', 'sending', 'unsure')
-               group by thread_id having min(coalesce(next_try_at, created_at)) <= $2 limit 500""",
+               group by thread_id
+               having min(coalesce(next_try_at, created_at + make_interval(secs => $3))) <= $2 limit 500""",
             scope.company_id,
             now,
+            older_than_s,
         )
         return [row["thread_id"] for row in rows]
 
     async def step(self, scope: CompanyScope, thread_id: UUID, woken: asyncio.Event) -> float | None:
         """Sends until nothing is left or something must wait."""
-        while True:
-            async with self._database.company(scope) as conn:
-                taken = await self._take(conn, scope, thread_id)
-            if not isinstance(taken, _Next):
-                if taken == 0.0:
-                    continue
-                return taken
+        async with self._database.company(scope) as conn:
+            taken = await self._next(conn, scope, thread_id)
+        while isinstance(taken, _Next):
             opened = await self._accounts.of(scope, taken.thread.account_id)
             part = Part(taken.part["number"] % 1000, taken.part["body"], taken.part["text"])
             try:
@@ -120,9 +120,19 @@ class Sender:
             except AppError as error:
                 wait_s = await self._raised(opened, taken, error)
             else:
-                wait_s = await self._answered(opened, taken, result)
+                taken = await self._answered(opened, taken, result)
+                continue
             if wait_s > 0:
                 return wait_s
+            async with self._database.company(scope) as conn:
+                taken = await self._next(conn, scope, thread_id)
+        return taken
+
+    async def _next(self, conn: Connection, scope: CompanyScope, thread_id: UUID) -> _Next | float | None:
+        """The next part to send; what need not be sent is settled on the way."""
+        while (taken := await self._take(conn, scope, thread_id)) == 0.0:
+            continue
+        return taken
 
     # --- before ----------------------------------------------------------------------------------------------------
 
@@ -193,24 +203,32 @@ class Sender:
 
     # --- after -----------------------------------------------------------------------------------------------------
 
-    async def _answered(self, opened: OpenAccount, found: _Next, result: SendResult) -> float:
-        scope, now = opened.scope, self._clock.now()
+    async def _answered(self, opened: OpenAccount, found: _Next, result: SendResult) -> _Next | float | None:
+        """Records it and takes the next part in the same transaction."""
+        scope = opened.scope
         async with self._database.company(scope) as conn:
-            match result:
-                case Sent(message_id, delivery):
-                    await self._sent(conn, scope, found, message_id, delivery, now)
-                    self._count(opened, "sent")
-                    return 0.0
-                case Moved(key):
-                    return await self._moved(conn, scope, opened, found, key)
-                case Refused(Refusal.ACCOUNT):
-                    await self._account_problem(conn, scope, opened, result.reason or result.code, result.remedy_ru)
-                    self._count(opened, "refused")
-                    return await self._later(conn, scope, found, self._timings.account_retry_s, result.code, now)
-                case Refused():
-                    await self._give_up(conn, scope, found, result, now)
-                    self._count(opened, "refused")
-                    return 0.0
+            wait_s = await self._record(conn, scope, opened, found, result)
+            return wait_s if wait_s > 0 else await self._next(conn, scope, found.thread.id)
+
+    async def _record(
+        self, conn: Connection, scope: CompanyScope, opened: OpenAccount, found: _Next, result: SendResult
+    ) -> float:
+        now = self._clock.now()
+        match result:
+            case Sent(message_id, delivery):
+                await self._sent(conn, scope, found, message_id, delivery, now)
+                self._count(opened, "sent")
+                return 0.0
+            case Moved(key):
+                return await self._moved(conn, scope, opened, found, key)
+            case Refused(Refusal.ACCOUNT):
+                await self._account_problem(conn, scope, opened, result.reason or result.code, result.remedy_ru)
+                self._count(opened, "refused")
+                return await self._later(conn, scope, found, self._timings.account_retry_s, result.code, now)
+            case Refused():
+                await self._give_up(conn, scope, found, result, now)
+                self._count(opened, "refused")
+                return 0.0
 
     async def _sent(
         self, conn: Connection, scope: CompanyScope, found: _Next, vendor_id: str, delivery: Delivery, now: datetime

@@ -78,7 +78,7 @@ class TakingIn:
         self._timings = timings
 
     async def run(
-        self, conn: Connection, scope: CompanyScope, thread_id: UUID, channel: Channel, months_ready: set[datetime]
+        self, conn: Connection, scope: CompanyScope, thread_id: UUID, months_ready: set[datetime]
     ) -> TakenIn | None:
         """None: no such thread. `months_ready` is filled with the moments whose months need a partition; run again
         when a message could not be written for want of one."""
@@ -86,6 +86,7 @@ class TakingIn:
         thread = await self._threads.get(conn, scope, thread_id, lock=True)
         if thread is None:
             return None
+        channel = thread.channel
         waiting = await self._inbox.waiting(conn, scope, thread_id)
         months_ready.update(row.at for row in waiting)
         months_ready.add(now)

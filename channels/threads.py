@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from agent.model import Channel
 from channels.model import AccountId
 from core.database import Connection
 from core.ids import ConversationId
@@ -40,9 +41,14 @@ class Thread:
     holder_by: str
     conversation_id: ConversationId | None
     turns: int
+    channel: Channel
 
     def held_by_human(self, now: datetime) -> bool:
         return self.holder == HUMAN and (self.holder_until is None or self.holder_until > now)
+
+
+_SELECT = """select t.*, a.channel from channel_threads t
+             join channel_accounts a on a.company_id = t.company_id and a.id = t.account_id"""
 
 
 class Threads:
@@ -50,7 +56,7 @@ class Threads:
 
     async def get(self, conn: Connection, scope: CompanyScope, thread_id: UUID, *, lock: bool = False) -> Thread | None:
         row = await conn.fetchrow(
-            f"select * from channel_threads where company_id = $1 and id = $2{' for update' if lock else ''}",  # noqa: S608
+            f"{_SELECT} where t.company_id = $1 and t.id = $2{' for update of t' if lock else ''}",
             scope.company_id,
             thread_id,
         )
@@ -169,19 +175,33 @@ class Threads:
     ) -> Thread | None:
         """The thread whose running conversation it is."""
         row = await conn.fetchrow(
-            "select * from channel_threads where company_id = $1 and conversation_id = $2",
+            f"{_SELECT} where t.company_id = $1 and t.conversation_id = $2",
             scope.company_id,
             conversation_id,
         )
         return _thread(row) if row is not None else None
 
+    async def recent(self, conn: Connection, scope: CompanyScope, *, limit: int = 50) -> list[Thread]:
+        """Newest first."""
+        rows = await conn.fetch(
+            f"{_SELECT} where t.company_id = $1 order by t.active_at desc nulls last, t.id limit $2",
+            scope.company_id,
+            limit,
+        )
+        return [_thread(row) for row in rows]
+
+    async def by_prefix(self, conn: Connection, scope: CompanyScope, begins: str) -> list[Thread]:
+        """Threads whose id begins so, two at most: more is not clear."""
+        rows = await conn.fetch(
+            f"{_SELECT} where t.company_id = $1 and starts_with(t.id::text, $2) limit 2", scope.company_id, begins
+        )
+        return [_thread(row) for row in rows]
+
     async def best_for(self, conn: Connection, scope: CompanyScope, phone: Phone) -> Thread | None:
         """The thread in which a person with this number wrote last and can be reached; None: none."""
         row = await conn.fetchrow(
-            """select t.* from channel_threads t join channel_accounts a on a.company_id = t.company_id
-                      and a.id = t.account_id
-               where t.company_id = $1 and t.phone = $2 and t.reachable and a.state = 'on' and a.problem = ''
-               order by t.last_inbound_at desc nulls last limit 1""",
+            f"""{_SELECT} where t.company_id = $1 and t.phone = $2 and t.reachable and a.state = 'on'
+                  and a.problem = '' order by t.last_inbound_at desc nulls last limit 1""",
             scope.company_id,
             phone.e164,
         )
@@ -206,4 +226,5 @@ def _thread(row: "asyncpg.Record") -> Thread:
         holder_by=row["holder_by"],
         conversation_id=ConversationId(row["conversation_id"]) if row["conversation_id"] else None,
         turns=row["turns"],
+        channel=Channel(row["channel"]),
     )

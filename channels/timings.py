@@ -58,6 +58,8 @@ class Timings:
     # watching
     sweep_s: float = 3.0
     """How often threads are looked for whose wake-up was lost with its process."""
+    wake_within_s: float = 2.0
+    """A row that is younger than this has its wake-up on the way."""
     poll_lease_s: float = 60.0
     poll_pause_s: float = 5.0
     """After a failed look at a vendor's queue."""

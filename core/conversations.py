@@ -152,9 +152,15 @@ class ConversationStore:
 
     async def get(self, scope: CompanyScope, conversation_id: ConversationId) -> Conversation | None:
         async with self._database.company(scope) as conn:
-            row = await conn.fetchrow(
-                "select * from conversations where company_id = $1 and id = $2", scope.company_id, conversation_id
-            )
+            return await self.get_in(conn, scope, conversation_id)
+
+    async def get_in(
+        self, conn: Connection, scope: CompanyScope, conversation_id: ConversationId
+    ) -> Conversation | None:
+        """As `get`, in the caller's transaction."""
+        row = await conn.fetchrow(
+            "select * from conversations where company_id = $1 and id = $2", scope.company_id, conversation_id
+        )
         return _conversation(row) if row else None
 
     async def list(

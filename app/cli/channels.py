@@ -16,6 +16,7 @@ from rich.table import Table
 from app.bootstrap import Runtime, open_runtime
 from app.channel_connecting import Attempt, ChannelConnecting
 from app.channels import ChannelSide, open_channels
+from app.cli import channel_care
 from app.cli.serve import settings_with
 from app.salons import one_company
 from app.stack import prepared_servers
@@ -30,6 +31,8 @@ from core.settings import LogLevel
 application = typer.Typer(
     help="Мессенджеры салона: подключить, проверить, отключить. / A company's messengers.", no_args_is_help=True
 )
+
+channel_care.add_to(application)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Папка данных. / Data folder.")]
 Slug = Annotated[str, typer.Option("--company", help="Салон (slug), если их несколько. / Company slug.")]

@@ -34,7 +34,7 @@ from tests.simulators.plain_channel import PlainAdapter, PlainVendor, plain_chan
 QUICK = Timings(
     quiet_s=0.05, longest_burst_s=0.6, look_while_thinking_s=0.05, orphan_retry_s=0.1, orphan_s=3.0, first_retry_s=0.05,
     longest_retry_s=0.2, marker_wait_s=0.4, resend_s=0.1, dead_sender_s=0.2, account_retry_s=0.1, attempts=3,
-    hook_cache_s=0.2,
+    wake_within_s=0.5, hook_cache_s=0.2,
 )  # fmt: skip
 
 

@@ -210,7 +210,7 @@ async def test_repeats_shuffles_and_forgeries_have_one_effect_each(stage: Stage,
     seed = random.Random(7)
     events = [said(f"слово {n}", thread=f"t{n % 10}") for n in range(60)]
     sendings = [(event, None) for event in events for _ in range(5)] + [
-        (said("подделка", f"t{n}"), "wrong") for n in range(40)
+        (said("подделка", f"t{n}"), "wrong") for n in range(20)
     ]
     seed.shuffle(sendings)
     gate = asyncio.Semaphore(20)
