@@ -164,6 +164,15 @@ class Polled(Protocol):
 
 
 @runtime_checkable
+class Challenged(Protocol):
+    """Optional: a vendor that asks a question before it sends events, to which only its own API knows the answer."""
+
+    async def challenge(self, request: WebhookRequest) -> WebhookReply | None:
+        """Called after `verify`, before `read`. None: an ordinary request. Raises as `probe` would report."""
+        ...
+
+
+@runtime_checkable
 class Templated(Protocol):
     """Optional: a vendor that wants prepared texts outside its window."""
 
