@@ -1,7 +1,7 @@
 """The company API on the real rooms: what its routers need is put together here."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from channels.model import AccountId
 from channels.registry import channel, channels
 from core.api_answers import ApiAnswers
 from core.egress import EgressGuard, guarded_client
-from core.errors import InvalidInput, NotFound
+from core.errors import ConfigurationError, InvalidInput, NotFound
 from core.forms import SettingField
 from core.rate_limits import RateLimiter
 from core.secrets import CompanySecrets, SecretBox
@@ -99,7 +99,8 @@ class CrmConnections:
     async def connect(self, scope: CompanyScope, name: str, given: Mapping[str, Any]) -> Connected:
         chosen: Vendor = vendor(name)
         settings, keys = parted(chosen.fields, given, also=("map",))
-        attempt = await self._connecting.connect(scope, chosen, settings, keys)
+        with _entered_wrong():
+            attempt = await self._connecting.connect(scope, chosen, settings, keys)
         if not attempt.probe.usable:
             raise InvalidInput("given: " + _what_is_wrong(attempt.probe.items))
         return _crm(await self._connecting.stored(scope), "" if attempt.told else attempt.webhook_url)
@@ -131,7 +132,8 @@ class ChannelConnections:
     async def connect(self, scope: CompanyScope, name: str, given: Mapping[str, Any]) -> Connected:
         chosen = channel(name)
         settings, keys = parted(chosen.fields, given)
-        attempt = await self._connecting.connect(scope, chosen, settings, keys)
+        with _entered_wrong():
+            attempt = await self._connecting.connect(scope, chosen, settings, keys)
         if attempt.stored is None:
             raise InvalidInput("given: " + (attempt.remedy or _what_is_wrong(attempt.probe.items)))
         return _account(attempt.stored, attempt.webhook_url)
@@ -142,6 +144,15 @@ class ChannelConnections:
 
     async def disconnect(self, scope: CompanyScope, connection_id: str) -> None:
         await self._connecting.disconnect(scope, _account_id(connection_id))
+
+
+@contextlib.contextmanager
+def _entered_wrong() -> Iterator[None]:
+    """Settings that cannot work are the asker's to mend, not a fault of the installation."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise InvalidInput(f"given: {error.message}") from error
 
 
 def parted(

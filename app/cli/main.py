@@ -9,8 +9,8 @@ from rich.console import Console
 from core.errors import AppError
 
 COMMANDS = (
-    "serve", "demo", "channels", "chat", "company", "crm", "dialogues", "lexicon", "llm", "memory", "models", "prompts",
-    "reset", "secrets", "simulate", "speech",
+    "serve", "demo", "channels", "chat", "company", "crm", "dialogues", "keys", "lexicon", "llm", "memory", "models",
+    "prompts", "reset", "secrets", "simulate", "speech",
 )  # fmt: skip
 """Each is a module of app.cli with a function of this name, or with an `application` of further commands."""
 

@@ -18,6 +18,7 @@ from admin.api.lexicon import lexicon_router
 from admin.api.prompt_feedback import prompt_feedback_router
 from admin.api.prompts import prompts_router
 from admin.api.v1.access import Right
+from admin.api.v1.shapes import errors
 from agent.language.speech import to_speech
 from agent.prompts.desk import PromptDesk
 from agent.prompts.feedback_store import FeedbackDesk
@@ -148,7 +149,6 @@ def build_app(
     feedback = FeedbackDesk(runtime.database, runtime.timeline_reader, Names().is_name)
     prompts = PromptDesk(PromptStore(runtime.database))
     routers = (
-        api.router,
         company_router(may(Right.COMPANY_READ), dump),
         conversations_router(
             may(Right.CONVERSATIONS_READ), runtime.conversations, runtime.timeline_reader, settings.data_dir
@@ -157,8 +157,9 @@ def build_app(
         prompt_feedback_router(may(Right.SETTINGS), feedback),
         prompts_router(may(Right.SETTINGS), prompts),
     )
+    app.include_router(api.router, prefix="/api/v1")
     for router in routers:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api/v1", responses=errors(404))
     app.include_router(twilio_webhook(runtime))
     app.include_router(crm_router(runtime.database, crm))
     door = ChannelDoor(runtime.database, channels, runtime.clock, runtime.metrics)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hmac
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,6 +26,7 @@ from app.salons import DEMO_SALON
 from app.webhook_feed import WebhookFeed
 from core.ids import new_conversation_id
 from core.jobs import JobWorker
+from core.rate_limits import Limit
 from core.settings import Settings
 from core.tenancy import CompanyScope
 from core.timeline import EventKind, TimelineEvent
@@ -36,6 +38,7 @@ PHONE = "+79165550011"
 
 @dataclass
 class Api:
+    app: FastAPI
     runtime: Runtime
     client: httpx.AsyncClient
     scope: CompanyScope
@@ -69,7 +72,7 @@ async def api(database_url: str, redis_url: str, redis: Any, tmp_path: Path) -> 
         app.include_router(made.router, prefix="/api/v1")
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-            yield Api(runtime, client, company.scope)
+            yield Api(app, runtime, client, company.scope)
 
 
 async def first_slot(api: Api, headers: dict[str, str], *, number: int = 0) -> dict[str, Any]:
@@ -260,6 +263,27 @@ async def test_unknown_fields_are_refused(api: Api) -> None:
     answer = await api.client.post("/api/v1/users", headers=await api.key("*"), json={"email": "a@b.c", "admin": True})
     assert answer.status_code == 422
     assert "admin" in answer.json()["error"]["message"]
+
+
+@pytest.mark.timeout(400)
+async def test_the_api_keeps_its_own_schema(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Schemathesis over every operation: no 5xx, no status, type or shape that the OpenAPI does not name, none of the
+    wrong requests accepted."""
+    for limits in ("PER_KEY", "PER_COMPANY", "PER_ADDRESS", "WRONG_KEYS"):
+        monkeypatch.setattr(f"admin.api.v1.access.{limits}", (Limit(100_000, 1.0),))
+    headers = await api.key("*", "operator")
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    async with served(api.app) as base:
+        trying = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "schemathesis.cli", "run", f"{base}/openapi.json", "--checks", checks,
+            "--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--header",
+            f"Authorization: {headers['Authorization']}", "--seed", "7", "--no-shrink", "--max-failures", "20",
+            "--continue-on-failure", "--max-time", "45", "--warnings", "off", cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        async with asyncio.timeout(400):
+            output, _ = await trying.communicate()
+    assert trying.returncode == 0, output.decode()[-6000:]
 
 
 # --- webhooks out ---
