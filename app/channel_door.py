@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -10,7 +11,7 @@ from app.channels import ChannelSide
 from channels.adapters_open import OpenAccount
 from channels.inbox import by_address
 from channels.model import Event
-from channels.ports import Reading, WebhookRequest
+from channels.ports import Challenged, Reading, WebhookRequest
 from core.clock import Clock
 from core.database import Database
 from core.errors import AppError, Forbidden, InvalidInput, NotFound
@@ -50,6 +51,10 @@ class ChannelDoor:
         except Forbidden:
             self._count(name, "forged")
             raise
+        if hasattr(opened.adapter, "challenge"):
+            challenged = await cast("Challenged", opened.adapter).challenge(request)
+            if challenged is not None:
+                return Response(challenged.body, challenged.status, media_type=challenged.content_type)
         try:
             reading = opened.adapter.read(request)
         except InvalidInput:
