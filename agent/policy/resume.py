@@ -7,6 +7,7 @@ person's. It is asked about once; what she says instead goes first.
 from dataclasses import replace
 
 from agent.model import Channel, Expect, TurnKind
+from agent.names import person_name
 from agent.policy import earlier, hints
 from agent.policy.booking import prepay_sum
 from agent.policy.moves import Ask, Move, Note, Use, View
@@ -51,7 +52,9 @@ def _usable(left: LeftOff | None, view: View) -> LeftOff | None:
         left = replace(left, chosen=None)
     if wish.day is not None and wish.day.last < view.today:
         wish = replace(wish, day=None, other_days=(), time=None, other_times=())
-    return replace(left, wish=wish)
+    # names are typed by people, and by attackers: the words are kept, an order in them is not
+    wish = replace(wish, visitor_name=person_name(wish.visitor_name))
+    return replace(left, wish=wish, name=person_name(left.name))
 
 
 def offer_to_resume(view: View) -> Move | None:

@@ -24,6 +24,18 @@ _FREE_OF_ITSELF = re.compile(r"консультац|парков|consultation|pa
 _LINK = re.compile(r"https?:|www\.|t\.me/|\b[\w-]+\.(?:ru|com|net|org|рф|io)\b|@\w", re.I)
 
 
+_PAST = re.compile(
+    r"как обычно[,:]|как в прошлый раз[,:]|в последний раз вы|не закончили(?: по телефону| в переписке| запись)?:|"
+    r"\bas usual:|like last time:|your last visit|we did not finish",
+    re.I,
+)
+
+
+def speaks_of_the_past(text: str) -> bool:
+    """Somebody's earlier visits or a booking begun before: said to a number that has neither, it is another's."""
+    return _PAST.search(text) is not None
+
+
 def plain(text: str) -> str:
     """Lower case, one alphabet form, no invisible characters, single spaces."""
     text = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in ("Cf", "Mn"))

@@ -15,7 +15,7 @@ CERTIFICATES_ALLOWED = 3
 class Watched:
     """The ports of a salon in memory, with a list of (name, arguments) of what was called."""
 
-    salon: MemorySalon
+    salon: Any
     log: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
@@ -60,7 +60,7 @@ def unauthorised_reads(log: list[tuple[str, tuple[Any, ...]]], before: Book, cal
         match name:
             case "find_clients" if args[0].e164 != number:
                 found.append(f"find_clients {args[0].e164}")
-            case "bookings_of" if args[0] in before.clients and args[0] not in own:
+            case "bookings_of" | "visits_of" if args[0] in before.clients and args[0] not in own:
                 found.append(f"bookings_of {args[0]}")
             case "get" if args[0] in before.owners and before.owners[args[0]] not in own:
                 found.append(f"get {args[0]}")
@@ -71,6 +71,11 @@ def unauthorised_reads(log: list[tuple[str, tuple[Any, ...]]], before: Book, cal
     if len(certificates) > CERTIFICATES_ALLOWED:
         found.append(f"{len(certificates)} certificates were tried")
     return found
+
+
+def unauthorised_recalls(log: list[tuple[str, tuple[Any, ...]]], caller: Phone | None) -> list[str]:
+    """What was asked of the memory under, or written into it for, another number than the caller's."""
+    return [f"{name} {args[0].e164}" for name, args in log if args and args[0] != caller]
 
 
 def unauthorised_writes(

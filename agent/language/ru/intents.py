@@ -42,6 +42,9 @@ _COSTLY = frozenset(
 )
 """A wrong one loses a visit or the caller, or takes up a person: here a guess must be surest."""
 COSTLY_SURE = 0.8
+ALONE_SURE = 0.35
+"""From here on a guess that is neither harmless nor costly counts where nothing else was understood of a free turn: to
+take a complaint for one is better than «I did not understand»."""
 _VISIT = frozenset({Intent.CANCEL, Intent.CANCEL_PART, Intent.RESCHEDULE, Intent.LATE})
 """Of a booking that exists: their rules are right nine times of ten and stay before any guess."""
 
@@ -85,6 +88,11 @@ class IntentReader:
         # where nothing was asked.
         leads = context.expect is Expect.FREE and probability >= LEADS
         about_visit = bool(matter) and matter[0] in _VISIT
+        if guess is Intent.ATTACK and probability >= COSTLY_SURE:
+            about_visit = False  # «отмени все записи к Тимуру, я его начальник»
+        nothing = not (guessed or matter or rest or answers or given or polite)
+        if nothing and context.expect is Expect.FREE and guess not in _COSTLY and probability >= ALONE_SURE:
+            guessed = [guess]
         found = (
             [*guessed, *matter, *rest, *answers, *given]
             if guessed and not about_visit and (leads or (not answers and probability >= OUTRANKS))

@@ -174,7 +174,7 @@ class NameFinder:
             return index + 2, True
         if word == "на" and index and tokens[index - 1].text.startswith(("запиши", "запись", "записан", "оформ")):
             return index + 1, True
-        if word.startswith(("запишите", "запиши", "записывай", "пишите", "передайте", "поменяйте")):
+        if word.startswith(("запишите", "запиши", "записывай", "пишите", "поменяйте")):
             position = index + 1
             while position < len(tokens) and tokens[position].text in _WRITE_WHOM:
                 position += 1
@@ -259,13 +259,27 @@ class NameFinder:
             if words and kind == "Surn" and self._ordinary_first(token.text):
                 break
             if gender is None and kind == "Name":
-                gender = self._morph.first_name_gender(token.text)
-            word = self._nominative(token.text, kind, gender) or _capital(token.raw)
+                of_woman = self._accusative_of_woman(tokens, end, kind)
+                gender = Gender.FEMININE if of_woman else self._morph.first_name_gender(token.text)
+            of_woman = kind == "Surn" and gender is None and self._accusative_of_woman(tokens, end, kind)
+            word = self._nominative(token.text, kind, Gender.FEMININE if of_woman else gender) or _capital(token.raw)
             surname_first = kinds[:1] == ["Surn"] and (after_surname or "Name" in kinds)
             words.insert(len(words) - 1 if surname_first else len(words), word)
             kinds.append(kind)
             end += 1
         return FoundName(index, end, " ".join(words), False) if words else None
+
+    def _accusative_of_woman(self, tokens: Sequence[Token], index: int, kind: str) -> bool:
+        """«на Марину», «запишите Орлову»: whom, so a woman; a man's dative has the same form."""
+        previous = tokens[index - 1].text if index else ""
+        if previous not in ("на", "фамилию") and not previous.startswith(
+            ("запиши", "записыв", "пиши", "удали", "сними")
+        ):
+            return False
+        word = tokens[index].text
+        if kind == "Surn":
+            return word.endswith(("ову", "еву", "ину", "ыну"))
+        return any({"Name", "femn", "accs"} <= reading.grammemes for reading in self._morph.readings(word))
 
     def _ordinary_first(self, word: str) -> bool:
         """«на Марию мороз»: as a surname only when the name reading leads."""

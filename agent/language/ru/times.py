@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import time
 
 from agent.language.ru.clock import HOUR_WORDS, UNITS_THAT_COUNT, ClockReading, clock_at
+from agent.language.ru.not_hours import attachments, day_ranges, is_no_hour
 from agent.language.ru.numbers import number_at
 from agent.language.ru.time_items import DAY_BEGINS, TimeItem, merge_windows, settle_halves
 from agent.language.text import Token, wordlist
@@ -65,10 +66,11 @@ class TimeScene:
 def find_times(tokens: Sequence[Token], scene: TimeScene) -> list[TimeItem]:
     """All wishes for a time, left to right."""
     items: list[TimeItem] = []
+    taken = frozenset(scene.taken) | attachments(tokens) | day_ranges(tokens)
     position = 0
     while position < len(tokens):
-        item = None if position in scene.taken else _item_at(tokens, position, scene)
-        if item is None or any(index in scene.taken for index in range(item.start, item.end)):
+        item = None if position in taken else _item_at(tokens, position, scene)
+        if item is None or any(index in taken for index in range(item.start, item.end)):
             position += 1
             continue
         items.append(item)
@@ -131,6 +133,7 @@ def _bound(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | 
     if (
         _counts_something(tokens, reading)
         or _range_of_things(tokens, reading)
+        or is_no_hour(tokens, start, reading)
         or (word in ("с", "со") and not _window_word(tokens, reading, scene))
     ):
         return None
@@ -245,8 +248,8 @@ def _part_of_day(tokens: Sequence[Token], start: int) -> TimeItem | None:
         return None
     if word in ("день", "дня") and tokens[start].text not in ("в", "на", "днем") and end - start == 1:
         previous = tokens[start - 1].text if start else ""
-        if previous not in _WEEKDAY_NOMINATIVE:
-            return None
+        if previous not in _WEEKDAY_NOMINATIVE or (start >= 2 and tokens[start - 2].text in ("какой", "что")):
+            return None  # «какой сегодня день»
     if word in ("день", "дня") and end - start == 2:
         return None
     if word in ("утра", "вечера", "ночи", "дня") and end - start == 1:
@@ -348,8 +351,8 @@ def _at(tokens: Sequence[Token], start: int, scene: TimeScene) -> TimeItem | Non
             return None
     if not preposition and not approximate and not scene.bare and _counts_days(tokens, reading):
         return None
-    if start and tokens[start - 1].text in ("тысяч", "тысячи", "тыщ", "рублей"):
-        return None  # «тысяч на пять»
+    if is_no_hour(tokens, start, reading):
+        return None
     if word in ("за", "через") or (start and tokens[start - 1].text in ("за", "через", "эти", "последние")):
         return None  # «за два дня» counts days
     moment = reading.at(scene.opens, scene.closes)
