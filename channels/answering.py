@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
 
+from agent.choices import choices_of
 from agent.model import Conversation, DialogState, Expect, Speaker, Turn, TurnKind, Utterance
 from agent.ports import Agent
 from agent.text_reply import TextReply, collect
@@ -28,7 +30,7 @@ from channels.outbound import Outbound, after, new_message_id
 from channels.taking_in import TakenIn
 from channels.threads import HANDED_OVER, Threads
 from channels.timings import Timings
-from channels.wording import media_aside, media_task, only_media, yes_no
+from channels.wording import media_aside, media_task, only_media
 from core.clock import Clock
 from core.conversations import Conversation as StoredConversation
 from core.conversations import ConversationStore, StaleState
@@ -49,6 +51,8 @@ class _Thought:
     """What a turn came to, before it is stored."""
 
     turn: TurnOf
+    zone: ZoneInfo
+    """Of the salon: times on buttons."""
     texts: list[str] = field(default_factory=list)
     reply: TextReply | None = None
     tasks: list[Task] = field(default_factory=list)
@@ -103,11 +107,12 @@ class Answering:
             stored = await self._conversations.get_in(conn, scope, taken.conversation_id)
             assert stored is not None
             lines = await history.talk(conn, scope, stored.id, stored.started_at, without=own)
+            zone = await conn.fetchval("select timezone from companies where id = $1", scope.company_id)
         heard = await self._heard(opened, taken, {row["id"]: row for row in rows})
         language = str(stored.state.get("language") or taken.thread.language[:2] or "ru")
         expect = Expect(stored.state.get(_EXPECT, Expect.FREE.value))
         turn = turn_of(heard, fresh=taken.thread.turns == 0, expect=expect, language=language)
-        thought = _Thought(turn, language=language, expect=expect)
+        thought = _Thought(turn, ZoneInfo(zone), language=language, expect=expect)
         if turn.kind is not None:
             reply = await self._think(taken, self._conversation(opened, taken, stored, turn, lines), turn, more)
             if reply is None:
@@ -256,18 +261,17 @@ class Answering:
 
     def _message(self, taken: TakenIn, thought: _Thought) -> Outgoing:
         reply = thought.reply
-        open_question = reply is not None and not reply.ended
-        choices: tuple[Choice, ...] = ()
+        choices: tuple[str, ...] = ()
         ask = Ask.NOTHING
-        if open_question and thought.expect is Expect.YES_NO:
-            choices = tuple(Choice(word) for word in yes_no(thought.language))
-        if open_question and thought.expect is Expect.PHONE and taken.thread.phone is None:
-            ask = Ask.PHONE
+        if reply is not None and reply.state is not None and not reply.ended:
+            choices = choices_of(reply.state.data, thought.expect, thought.language, thought.zone)
+            if thought.expect is Expect.PHONE and taken.thread.phone is None:
+                ask = Ask.PHONE
         return Outgoing(
             new_message_id(),
             taken.thread.key,
             "\n".join(thought.texts),
-            choices=choices,
+            choices=tuple(Choice(words) for words in choices),
             ask=ask,
             author=Author.AGENT,
             meta=taken.thread.meta,

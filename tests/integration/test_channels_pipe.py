@@ -139,6 +139,9 @@ async def test_a_visit_is_booked_by_messages(database_url: str, redis_url: str, 
         kinds = [e.kind for e in await stage.runtime.timeline_reader.read(stage.scope, rows[0]["conversation_id"])]
         assert kinds.count("caller_turn") == len(rows) // 2
         assert "tool_call" in kinds
+        buttons = [one.choices for one in stage.vendor.delivered if one.choices]
+        assert any(all(":" in label for label in labels) and len(labels) == 2 for labels in buttons), "times to press"
+        assert ["Да", "Нет"] in buttons
 
 
 async def test_a_kill_after_the_booking_and_before_the_answer_leaves_one_booking(
