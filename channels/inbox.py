@@ -10,7 +10,15 @@ import structlog
 
 from channels.accounts import note_account_event
 from channels.codec import EventCodec, without_zero
-from channels.model import AccountChanged, AccountId, Event, MessageReceived, ThreadMoved
+from channels.model import (
+    AccountChanged,
+    AccountId,
+    DeliveryReported,
+    Event,
+    MessageReceived,
+    StaffReplied,
+    ThreadMoved,
+)
 from channels.ports import Reading
 from core.database import Connection
 from core.errors import AppError
@@ -194,7 +202,8 @@ class Inbox:
     ) -> dict[str, UUID]:
         """Every thread that is spoken of, begun where it is new. A moved thread is only looked for."""
         keys = {_key(event) for event in events} - {""}
-        aliases = {e.thread: e.aliases for e in events if isinstance(e, MessageReceived) and e.aliases}
+        naming = [e for e in events if isinstance(e, MessageReceived | StaffReplied | DeliveryReported)]
+        aliases = {e.thread: e.aliases for e in naming if e.aliases}
         if not keys:
             return {}
         found = await self._known(conn, scope, account_id, [*keys, *(a for names in aliases.values() for a in names)])
@@ -203,6 +212,9 @@ class Inbox:
             if key not in found and earlier is not None:
                 await _rename(conn, scope, earlier, key)
                 found[key] = earlier
+        of_ours = {_key(e) for e in naming if not isinstance(e, MessageReceived)} - {""} - set(found)
+        if of_ours:  # an echo may name the person by number alone, whose thread goes by a user id
+            found |= await self._by_alias(conn, scope, account_id, sorted(of_ours))
         begun = sorted({_key(e) for e in events if not isinstance(e, ThreadMoved)} - {""} - set(found))
         if begun:
             await conn.execute(
@@ -214,6 +226,21 @@ class Inbox:
             )
             found |= await self._known(conn, scope, account_id, begun)
         return found
+
+    async def _by_alias(
+        self, conn: Connection, scope: CompanyScope, account_id: AccountId, keys: Sequence[str]
+    ) -> dict[str, UUID]:
+        """Threads whose newest message named the person by one of these keys, too."""
+        rows = await conn.fetch(
+            """select distinct on (alias) alias, id
+               from channel_threads, jsonb_array_elements_text(meta->'aliases') as alias
+               where company_id = $1 and account_id = $2 and meta ? 'aliases' and alias = any($3::text[])
+               order by alias, last_inbound_at desc nulls last""",
+            scope.company_id,
+            account_id,
+            list(keys),
+        )
+        return {row["alias"]: row["id"] for row in rows}
 
     async def _known(
         self, conn: Connection, scope: CompanyScope, account_id: AccountId, keys: Sequence[str]

@@ -106,7 +106,8 @@ class MessageReceived:
     """What the adapter wants back when we answer (mail headers, window of a business chat). JSON-able."""
     aliases: tuple[str, ...] = ()
     """Other keys under which the vendor may have named the same person before (the WhatsApp number of somebody who is
-    now named by a user id): a thread that exists under one of them is continued, not a second one begun."""
+    now named by a user id): a thread that exists under one of them is continued, not a second one begun. What names
+    the person by such a key alone finds the thread by `meta["aliases"]` of its newest message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ class StaffReplied:
     text: str = ""
     marker: str = ""
     """Our own message comes back this way with some vendors: our id, so that it is not taken for a person's."""
+    aliases: tuple[str, ...] = ()
+    """As with a received message."""
 
 
 class Delivery(StrEnum):
@@ -173,6 +176,8 @@ class DeliveryReported:
     """Everything up to this message (read marks of VK, Viber and the web)."""
     why: "Refusal | None" = None
     """Of a failure: what it means, as if the sending had been refused so at once."""
+    aliases: tuple[str, ...] = ()
+    """As with a received message."""
 
 
 @dataclass(frozen=True, slots=True)

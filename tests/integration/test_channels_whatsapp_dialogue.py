@@ -65,3 +65,10 @@ async def test_a_guest_without_a_number_is_asked_for_it_and_keeps_her_thread(tal
     await talk.says("Сколько стоит педикюр?")
     threads = await talk.rows("select * from channel_threads where account_id = $1", talk.stored.account.id)
     assert [thread["phone"] for thread in threads] == [talk.client.phone]
+    talk.sim.echoes_name_user_ids = False
+    talk.sim.staff_says("Здравствуйте, дальше отвечу сама", talk.client)
+    talk.sim.says("Хорошо", talk.client)
+    await talk.settled()
+    threads = await talk.rows("select * from channel_threads where account_id = $1", talk.stored.account.id)
+    assert [thread["holder"] for thread in threads] == ["human"], "the echo names her by number alone"
+    assert talk.news() == 0

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from channels.adapters.whatsapp.content import content_of
 from channels.adapters.whatsapp.errors import refusal_of
@@ -135,7 +136,9 @@ def _message(message: Fields, people: list[Fields], now: datetime) -> Iterator[E
     content = content_of(message, who)
     if content.nothing:
         return
-    meta = {**who.meta, "window_until": (at + WINDOW).isoformat(), **content.meta}
+    meta: dict[str, Any] = {**who.meta, "window_until": (at + WINDOW).isoformat(), **content.meta}
+    if who.aliases:
+        meta["aliases"] = list(who.aliases)
     yield MessageReceived(
         event_id=event_id,
         thread=who.thread,
@@ -190,6 +193,7 @@ def _status(status: Fields, now: datetime) -> Iterator[Event]:
         code=code,
         reason=details,
         why=refusal_of(whole(error, "code")) if delivery is Delivery.FAILED else None,
+        aliases=who.aliases,
     )
 
 
@@ -202,7 +206,8 @@ def _echo(echo: Fields, now: datetime) -> Iterator[Event]:
     at = _at(echo, now)
     if text(echo, "type") in ("revoke", "edit", "reaction"):
         return  # of their own earlier words: who talks was decided by those
-    yield StaffReplied(message_id, who.thread, message_id, at, content_of(echo, who).words)
+    words = content_of(echo, who).words
+    yield StaffReplied(message_id, who.thread, message_id, at, words, aliases=who.aliases)
 
 
 def _account(key: str, what: str, value: Fields, now: datetime) -> AccountChanged:

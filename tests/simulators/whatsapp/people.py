@@ -46,6 +46,7 @@ class People(ChannelSimulatorBase):
         self.hidden: set[str] = set()
         """Whose number WhatsApp does not show: they have a username."""
         self.with_user_ids = True
+        self.echoes_name_user_ids = True
         self.files: dict[str, File] = {}
         self.buttons: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
         self.writers: dict[str, Client] = {}
@@ -207,8 +208,9 @@ class People(ChannelSimulatorBase):
 
     def staff_says(self, text: str, client: Client = ANNA) -> bool:
         """In the WhatsApp Business app that shares the number (coexistence)."""
+        named = {"to_user_id": self.user_id(client)} if self.echoes_name_user_ids else {}
         echo = {
-            "from": "79000000000", "to": client.phone[1:], "to_user_id": self.user_id(client),
+            "from": "79000000000", "to": client.phone[1:], **named,
             "id": self.new_wamid(), "timestamp": self._second(), "type": "text", "text": {"body": text},
         }  # fmt: skip
         self.tell_changes(self.change({"message_echoes": [echo]}, "smb_message_echoes"))
