@@ -16,6 +16,7 @@ from app.channel_connecting import ChannelConnecting
 from app.channels import ChannelSide
 from app.crm import CrmSide
 from app.crm_connecting import CrmConnecting
+from app.personal_data import personal_data
 from channels.accounts import StoredAccount
 from channels.model import AccountId
 from channels.registry import channel, channels
@@ -23,8 +24,10 @@ from core.api_answers import ApiAnswers
 from core.egress import EgressGuard, guarded_client
 from core.errors import ConfigurationError, InvalidInput, NotFound
 from core.forms import SettingField
+from core.history import History
 from core.rate_limits import RateLimiter
 from core.secrets import CompanySecrets, SecretBox
+from core.signed_links import SignedLinks
 from core.tenancy import CompanyScope
 from core.users import Users
 from core.webhooks import Webhooks
@@ -68,6 +71,12 @@ async def open_company_api(runtime: Runtime, crm: CrmSide, messengers: ChannelSi
                 webhooks=webhooks,
                 crm_connections=CrmConnections(crm, CrmConnecting(crm, settings.public_url)),
                 channel_connections=ChannelConnections(messengers, connecting),
+                conversations=runtime.conversations,
+                history=History(database),
+                persons=personal_data(runtime),
+                links=SignedLinks(runtime.secrets.api_key_pepper, clock),
+                data_dir=settings.data_dir,
+                public_url=settings.public_url.rstrip("/"),
             )
             yield CompanyApi(gate, company_api(parts))
     finally:

@@ -10,7 +10,7 @@ from core.errors import AppError
 
 COMMANDS = (
     "serve", "demo", "channels", "chat", "company", "crm", "dialogues", "keys", "lexicon", "llm", "memory", "models",
-    "prompts", "reset", "secrets", "simulate", "speech",
+    "person", "prompts", "reset", "secrets", "simulate", "speech",
 )  # fmt: skip
 """Each is a module of app.cli with a function of this name, or with an `application` of further commands."""
 

@@ -14,6 +14,7 @@ from app.company_api import open_webhooks
 from app.crm import open_crm
 from app.crm_door import JOB as CRM_JOB
 from app.crm_door import announce_changes, changes_job
+from app.history_keeping import HistoryKeeping
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
 from app.voice_notes import VoiceNotes
@@ -63,6 +64,7 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
             asyncio.create_task(_settle_bookings(runtime, side.router), name="sweep"),
             asyncio.create_task(_poll_crms(runtime, sync), name="crm poll"),
             asyncio.create_task(_feed_webhooks(runtime), name="webhooks"),
+            asyncio.create_task(_keep_history(runtime), name="history"),
             asyncio.create_task(tend_channels(runtime, channels, messengers), name="messengers"),
         ]
         lifeline.announce()
@@ -72,6 +74,10 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _keep_history(runtime: Runtime) -> None:
+    await HistoryKeeping(runtime.database, runtime.companies, runtime.clock, runtime.settings.data_dir).run()
 
 
 async def _feed_webhooks(runtime: Runtime) -> None:

@@ -24,6 +24,8 @@ from app.company_api import open_company_api, open_webhooks
 from app.crm import open_crm
 from app.salons import DEMO_SALON
 from app.webhook_feed import WebhookFeed
+from channels.history import Entry, Months, add
+from channels.model import Author
 from core.ids import new_conversation_id
 from core.jobs import JobWorker
 from core.rate_limits import Limit
@@ -394,3 +396,63 @@ async def test_a_wrong_key_of_a_messenger_is_not_stored(api: Api) -> None:
     assert unknown.status_code == 422
     assert (await api.client.post("/api/v1/crm/crm/check", headers=headers)).status_code == 404
     assert (await api.client.delete(f"/api/v1/channels/{uuid4()}", headers=headers)).status_code == 404
+
+
+# --- what was said ---
+
+
+async def test_a_recording_is_heard_by_range_and_by_a_link_without_a_key(api: Api) -> None:
+    conversation = new_conversation_id()
+    path = api.runtime.settings.data_dir / "recordings" / "a.ogg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(range(256)) * 10)
+    await api.runtime.conversations.start(
+        api.scope, conversation, channel="phone", started_at=api.runtime.clock.now(), caller=PHONE
+    )
+    await api.runtime.conversations.set_recording(api.scope, conversation, "recordings/a.ogg")
+    headers = await api.key("recordings:read")
+    part = await api.client.get(f"/api/v1/recordings/{conversation}", headers={**headers, "Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
+    link = (await api.client.post(f"/api/v1/recordings/{conversation}/link", headers=headers)).json()
+    heard = await api.client.get(link["url"])
+    assert (heard.status_code, len(heard.content)) == (200, 2560)
+    assert (await api.client.get(link["url"][:-3] + "AAA")).status_code == 403
+    assert (await api.client.get(f"/api/v1/recordings/{uuid4()}", headers=headers)).status_code == 404
+    others = await api.key("conversations:read")
+    assert (await api.client.get(f"/api/v1/recordings/{conversation}", headers=others)).status_code == 403
+
+
+async def test_messages_are_searched_exported_and_erased_with_their_person(api: Api) -> None:
+    conversation = new_conversation_id()
+    now = api.runtime.clock.now()
+    await api.runtime.conversations.start(
+        api.scope, conversation, channel="telegram", started_at=now, caller="+79165559999"
+    )
+    texts = ("Хочу на стрижку", "На какой день?", "Завтра")
+    entries = [
+        Entry(uuid4(), now + timedelta(seconds=n), "telegram", "in", Author.CLIENT, text, conversation)
+        for n, text in enumerate(texts)
+    ]
+    await Months(api.runtime.database).ready([now])
+    async with api.runtime.database.company(api.scope) as conn:
+        await add(conn, api.scope, entries)
+    headers = await api.key("conversations:read")
+    found = await api.get("/messages", headers, words="стрижка", conversation_id=str(conversation))
+    assert [row["text"] for row in found["items"]] == ["Хочу на стрижку"]
+    first = await api.get("/messages", headers, conversation_id=str(conversation), limit=2)
+    rest = await api.get("/messages", headers, conversation_id=str(conversation), limit=2, cursor=first["next"])
+    assert [row["text"] for row in (*first["items"], *rest["items"])] == list(reversed(texts))
+    export = await api.client.get(
+        "/api/v1/messages/export", headers=headers, params={"conversation_id": str(conversation)}
+    )
+    assert [json.loads(line)["text"] for line in export.text.splitlines()] == list(reversed(texts))
+    person = {"phone": "8 916 555-99-99"}
+    assert (await api.client.post("/api/v1/persons/erase", headers=headers, json=person)).status_code == 403
+    eraser = await api.key("persons:write", "conversations:read")
+    shown = (await api.client.post("/api/v1/persons/export", headers=eraser, json=person)).json()
+    assert len(shown["conversations"][0]["messages"]) == 3
+    receipt = (await api.client.post("/api/v1/persons/erase", headers=eraser, json=person)).json()
+    assert (receipt["erased"]["conversations"], receipt["left_over"]) == (1, {})
+    assert (await api.get("/messages", eraser, conversation_id=str(conversation)))["items"] == []
+    receipts = (await api.client.post("/api/v1/persons/receipts", headers=eraser, json=person)).json()
+    assert [one["id"] for one in receipts] == [receipt["id"]]

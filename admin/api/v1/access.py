@@ -45,6 +45,8 @@ class Right(StrEnum):
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
     WEBHOOKS_WRITE = "webhooks:write"
+    PERSONS = "persons:write"
+    """A person's data: all of it, or none any more."""
     SETTINGS = "settings:write"
     """Pronunciation, prompts, feedback."""
     OPERATOR = "operator"

@@ -1,6 +1,7 @@
 """The company API put together. What it needs is given by the composition."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import APIRouter
 
@@ -9,6 +10,7 @@ from admin.api.v1.bookings import bookings_router
 from admin.api.v1.catalogue import catalogue_router
 from admin.api.v1.company import company_router
 from admin.api.v1.connections import Connections, connections_router
+from admin.api.v1.history import messages_router, persons_router, recordings_router
 from admin.api.v1.keys import keys_router
 from admin.api.v1.repeats import repeatable
 from admin.api.v1.tasks import tasks_router
@@ -18,6 +20,10 @@ from core.api_answers import ApiAnswers
 from core.api_keys import ApiKeys
 from core.clock import Clock
 from core.companies import Companies
+from core.conversations import ConversationStore
+from core.history import History
+from core.personal import PersonalData
+from core.signed_links import SignedLinks
 from core.users import Users
 from core.webhooks import Webhooks
 from crm.ports import BookingDesk, Crm, SalonBook
@@ -41,6 +47,12 @@ class Parts:
     webhooks: Webhooks
     crm_connections: Connections
     channel_connections: Connections
+    conversations: ConversationStore
+    history: History
+    persons: PersonalData
+    links: SignedLinks
+    data_dir: Path
+    public_url: str
 
 
 def company_api(parts: Parts) -> APIRouter:
@@ -57,4 +69,7 @@ def company_api(parts: Parts) -> APIRouter:
     connections_router(
         parts.gate, "channels", Right.CHANNELS_READ, Right.CHANNELS_WRITE, parts.channel_connections, router
     )
+    messages_router(parts.gate, parts.history, router)
+    recordings_router(parts.gate, parts.conversations, parts.links, parts.data_dir, parts.public_url, router)
+    persons_router(parts.gate, parts.persons, router)
     return router
