@@ -137,7 +137,10 @@ _MONEY_MOVES = re.compile(
     re.I,
 )
 _FREE = re.compile(r"\bбесплатн\w*|\bfree\b", re.I)
-_FREE_TIME = re.compile(r"\b(?:is|are|be|anyone|who is|times?) free\b|\bfree (?:time|slot|at|on|from|then)", re.I)
+_FREE_TIME = re.compile(
+    r"(?<!everything )(?<!all )(?<!it )\b(?:is|are|be|anyone|who is|times?) free\b(?! for)|"
+    r"\bfree (?:time|slot|at|on|from|then)", re.I,
+)  # fmt: skip
 _BARE_SUM = re.compile(
     r"(?:\bцен[ауые]\b|\bстоит\b|\bстоимость\b|\bобойд[её]тся\b|\bвыйдет\b|\bcosts?\b|"
     r"\bprice\b)\D{0,24}?(?<![\d:.])(\d{2,6})\b"

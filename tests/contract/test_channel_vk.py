@@ -285,6 +285,14 @@ async def test_messages_are_asked_for_and_go_on_from_the_cursor(at: Arranged) ->
     assert words(events) == ["три"]
 
 
+async def test_the_first_look_says_where_it_stands(at: Arranged) -> None:
+    adapter = polling(at)
+    await adapter.connect("")
+    found, cursor = await rounds(adapter, "", 0)
+    at.sim.says("раз")
+    assert (found, words((await rounds(adapter, cursor, 1))[0])) == ([], ["раз"])
+
+
 async def test_an_ended_key_is_renewed_and_nothing_is_lost(at: Arranged) -> None:
     adapter = polling(at)
     await adapter.connect("")
@@ -301,7 +309,6 @@ async def test_a_place_that_vk_knows_no_more_is_left(at: Arranged) -> None:
     adapter = polling(at)
     await adapter.connect("")
     lost = asyncio.create_task(rounds(adapter, "nonsense", 1), name="lost")
-    await until(lambda: at.sim.faults.count("getLongPollServer") == 2)
-    await asyncio.sleep(0.2)  # the question itself is not seen before it is answered
+    await until(lambda: at.sim.faults.count("GET /lp") == 2)
     at.sim.says("три")
     assert words((await lost)[0]) == ["три"]

@@ -217,6 +217,23 @@ async def test_a_visit_is_written_as_planned_and_read_back(salon: Arranged) -> N
     assert all(plan.start != start for plan in await salon.plans("S01", "maria", day=WEDNESDAY))
 
 
+async def test_a_visit_that_is_over_is_history_or_the_adapter_says_that_it_keeps_none(salon: Arranged) -> None:
+    await needs_booking(salon)
+    booking = await salon.booked("S01", "maria", salon.at(WEDNESDAY, 12))
+    client_id, since = booking.client_id or ClientId(""), salon.clock.now() - timedelta(days=300)
+    if not (await salon.crm.capabilities(salon.scope)).knows_history:
+        with pytest.raises(InvalidInput):
+            await salon.crm.visits_of(salon.scope, client_id, since=since, limit=9)
+        return
+    assert await salon.crm.visits_of(salon.scope, client_id, since=since, limit=9) == []
+    salon.clock.advance(10 * 24 * 3600)
+    found = await salon.another().visits_of(salon.scope, client_id, since=since, limit=9)
+    assert [(b.start, b.staff_id, b.service_ids) for b in found] == [
+        (booking.start, booking.staff_id, booking.service_ids)
+    ]
+    assert booking.id not in {b.id for b in await salon.crm.bookings_of(salon.scope, client_id)}
+
+
 async def test_several_services_at_one_master_are_one_booking(salon: Arranged) -> None:
     await needs_booking(salon)
     start = salon.at(WEDNESDAY, 16)

@@ -318,6 +318,32 @@ async def test_bookings_of_a_client_are_those_still_to_come(salon: Arranged) -> 
     assert [b.id for b in await salon.crm.bookings_of(salon.scope, ClientId("C06"))] == ["B040"]
 
 
+async def test_visits_that_are_over_are_told_newest_first(salon: Arranged) -> None:
+    if not (await salon.crm.capabilities(salon.scope)).knows_history:
+        pytest.skip("this CRM keeps no history")
+    started = salon.clock.now()
+    since = started - timedelta(days=365)
+    assert await salon.crm.visits_of(salon.scope, ClientId("C06"), since=since, limit=9) == []
+    await salon.crm.set_status(salon.scope, BookingId("B003"), BookingStatus.NO_SHOW)
+    salon.clock.advance(10 * 24 * 3600)
+    mine = await salon.crm.visits_of(salon.scope, ClientId("C06"), since=since, limit=9)
+    assert [(b.id, b.status) for b in mine] == [("B040", BookingStatus.BOOKED), ("B003", BookingStatus.NO_SHOW)]
+    latest = await salon.crm.visits_of(salon.scope, ClientId("C06"), since=since, limit=1)
+    assert [b.id for b in latest] == ["B040"]
+    later = await salon.crm.visits_of(salon.scope, ClientId("C06"), since=started + timedelta(days=1), limit=9)
+    assert [b.id for b in later] == ["B040"]
+    assert await salon.crm.bookings_of(salon.scope, ClientId("C06")) == []
+
+
+async def test_a_cancelled_visit_is_no_history(salon: Arranged) -> None:
+    if not (await salon.crm.capabilities(salon.scope)).knows_history:
+        pytest.skip("this CRM keeps no history")
+    since = salon.clock.now() - timedelta(days=365)
+    await salon.crm.cancel(salon.scope, BookingId("B040"), late=False, reason="")
+    salon.clock.advance(10 * 24 * 3600)
+    assert [b.id for b in await salon.crm.visits_of(salon.scope, ClientId("C06"), since=since, limit=9)] == ["B003"]
+
+
 async def test_changes_are_told_once_each_from_the_cursor(salon: Arranged) -> None:
     if not (await salon.crm.capabilities(salon.scope)).changes:
         pytest.skip("this CRM has no feed of changes")
