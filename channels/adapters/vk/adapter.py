@@ -89,7 +89,9 @@ class VkAdapter:
             server, key = read.text(found, "server"), read.text(found, "key")
             if not server or not key:
                 raise Unavailable("VK names no long poll server")
-            ts = ts or read.text(found, "ts")
+            if not ts:
+                ts = read.text(found, "ts")
+                yield (), ts  # from here on nothing is lost, whoever asks next
             while True:
                 asked = {"act": "a_check", "key": key, "ts": ts, "wait": POLL_S}
                 told = await self._community.get(server, asked, POLL_S + 10.0)
