@@ -9,6 +9,7 @@ from agent.claims import Claim
 from agent.language.text import lower, tokenize
 from agent.llm.guard import Known, minutes_in, roubles_in
 from agent.llm.model import LlmSettings
+from agent.llm.past import stems
 from agent.llm.prompt import own_text
 from agent.llm.secrecy import PHONE_DIGITS, Private, quotation
 from agent.llm.toolkit import Toolkit
@@ -80,7 +81,19 @@ def private_now(kit: Toolkit, proposed: str, settings: LlmSettings) -> Private:
         for_other=bool(wish.for_whom or wish.visitor_name or (wish.people or 0) > 1),
         free=_free_words(kit),
         roubles=frozenset(_sums(kit, after) | set(roubles_in(proposed))),
+        past_known=bool(after.visits) or after.left_off is not None,
+        masters=stems(member.name for member in salon.staff),
+        her_masters=stems(member.name for member in salon.staff if member.id in _her_staff(kit, after)),
+        proposed=proposed,
     )
+
+
+def _her_staff(kit: Toolkit, state: DialogueState) -> set[str]:
+    """Masters of her visits and of what is being arranged."""
+    plans = [*kit.numbers.plans.values(), *state.offers, *(p for p in (state.chosen, state.last_plan) if p is not None)]
+    found = {visit.staff_id for visit in state.visits or ()} | set(state.wish.staff)
+    found |= {booking.staff_id for booking in state.bookings or ()} | {p.staff_id for plan in plans for p in plan.parts}
+    return found | set(state.left_off.wish.staff if state.left_off is not None else ())
 
 
 def _words(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from agent.language.ru.numbers import number_word, numbers
 from agent.language.script import latin_spellings
 from agent.language.text import lower, tokenize
 from agent.llm.faults import Fault
+from agent.llm.past import foreign_past
 
 SHINGLE = 5
 """So many words of the prompt in a row are a quotation."""
@@ -44,6 +45,13 @@ class Private:
     free: tuple[str, ...] = ()
     """Beginnings of words for what costs nothing: the parking, a consultation."""
     roubles: frozenset[int] = frozenset()
+    past_known: bool = False
+    """Her earlier visits, or a booking she began, have been read under her number."""
+    masters: frozenset[str] = frozenset()
+    """Stems of the salon's masters (agent.llm.past), and of those that belong to this talk."""
+    her_masters: frozenset[str] = frozenset()
+    proposed: str = ""
+    """What the rules would say: no secret of hers."""
 
 
 _MIXED = re.compile(r"[A-Za-z][А-Яа-яЁё]|[А-Яа-яЁё][A-Za-z]")
@@ -184,7 +192,10 @@ def secret_in(text: str, private: Private) -> Fault | None:
         return Fault.OTHERS
     if _MISSED.search(text) or any(word.startswith(tuple(private.note)) for word in words if private.note):
         return Fault.OTHERS
-    if _about_others(text, private):
+    past = foreign_past(
+        text, private.proposed, known=private.past_known, masters=private.masters, hers=private.her_masters
+    )
+    if past or _about_others(text, private):
         return Fault.OTHERS
     if _HANDING.search(text):
         return Fault.PROMISE
