@@ -17,7 +17,7 @@ from core.outside_http import AccessDenied, Kind, OutcomeUnknown
 from core.rate_limits import RateLimited
 
 EVENT_TYPES = ("delivered", "seen", "failed", "subscribed", "unsubscribed", "conversation_started")
-PAUSES_S = (1.0, 5.0, 30.0, 120.0, 600.0)
+PAUSES_S = (1.0, 5.0, 20.0, 60.0)
 """After each "too many requests" of one person: Viber names no time, and a reply of theirs may end it any moment."""
 WAIT_S = 2.0
 """A longer pause is left to the queue: this worker has others to serve."""
