@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from channels.adapters_open import OpenAccounts
 from channels.history import Months
-from channels.model import Author, MessageId, Outgoing
+from channels.model import Author, Choice, MessageId, Outgoing
 from channels.outbound import Outbound, after
 from channels.threads import Thread, Threads
 from core.clock import Clock
@@ -52,6 +52,9 @@ class ServiceMessages:
                 MessageId(uuid5(scope.company_id, f"client_message:{message_id}")),
                 thread.key,
                 row["text"],
+                choices=tuple(Choice(words) for words in row["choices"]),
+                template=row["template"],
+                parameters=tuple(row["parameters"]),
                 author=Author.SYSTEM,
                 meta=thread.meta,
             )

@@ -375,6 +375,7 @@ class MessageKind(StrEnum):
     FOLLOW_UP = "follow_up"
     """Goes on where a talk broke off: only with the client's consent."""
     ADDRESS = "address"
+    REMINDER = "reminder"
 
 
 class Outcome(StrEnum):
@@ -428,3 +429,8 @@ class Message:
     text: str
     channel: str = "phone"
     not_before: datetime | None = None
+    choices: tuple[str, ...] = ()
+    """Words that messengers show as buttons."""
+    template: str = ""
+    """Name of the approved form, with `parameters`, for messengers that take no free text out of the blue."""
+    parameters: tuple[str, ...] = ()

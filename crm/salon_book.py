@@ -112,8 +112,8 @@ class DatabaseSalonBook:
         async with self._database.company(scope) as conn:
             message_id = await conn.fetchval(
                 """insert into client_messages (company_id, id, conversation_id, kind, phone, text, channel, not_before,
-                       created_at, fingerprint)
-                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                       created_at, fingerprint, choices, template, parameters)
+                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                    on conflict (company_id, conversation_id, fingerprint) do nothing returning id""",
                 scope.company_id,
                 new_id("M"),
@@ -125,6 +125,9 @@ class DatabaseSalonBook:
                 message.not_before,
                 self._clock.now(),
                 _fingerprint(message.kind, phone, message.text, message.channel),
+                list(message.choices),
+                message.template,
+                list(message.parameters),
             )
             if message_id is not None:
                 wait_s = (message.not_before - self._clock.now()).total_seconds() if message.not_before else 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.bootstrap import Runtime, build_salon, job_worker, open_runtime
+from app.bootstrap import Runtime, SalonTools, build_salon, job_worker, open_runtime
 from app.channel_work import channel_jobs, tend_channels
 from app.channels import channel_work, open_channels
 from app.company_api import open_webhooks
@@ -17,6 +17,8 @@ from app.crm_door import announce_changes, changes_job
 from app.history_keeping import HistoryKeeping
 from app.lifeline import Lifeline
 from app.recordings import FOLDER
+from app.reminders import EVERY_S as REMIND_EVERY_S
+from app.reminders import Reminders
 from app.voice_notes import VoiceNotes
 from app.webhook_feed import EVERY_S as FEED_EVERY_S
 from app.webhook_feed import WebhookFeed
@@ -65,6 +67,7 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
             asyncio.create_task(_poll_crms(runtime, sync), name="crm poll"),
             asyncio.create_task(_feed_webhooks(runtime), name="webhooks"),
             asyncio.create_task(_keep_history(runtime), name="history"),
+            asyncio.create_task(_remind(runtime, salon), name="reminders"),
             asyncio.create_task(tend_channels(runtime, channels, messengers), name="messengers"),
         ]
         lifeline.announce()
@@ -74,6 +77,17 @@ async def run(settings: Settings, lifeline: Lifeline, stop: asyncio.Event) -> No
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _remind(runtime: Runtime, salon: SalonTools) -> None:
+    """Visits of tomorrow, to the clients who are in a messenger."""
+    reminders = Reminders(runtime.database, runtime.companies, salon.crm, salon.book, runtime.clock)
+    while True:
+        try:
+            await reminders.once()
+        except AppError as error:
+            log.warning("reminders_failed", code=error.code)
+        await asyncio.sleep(REMIND_EVERY_S)
 
 
 async def _keep_history(runtime: Runtime) -> None:
