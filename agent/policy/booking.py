@@ -190,9 +190,12 @@ def after_book(state: DialogueState, result: WriteResult, plan: Plan) -> Dialogu
 
 
 def _for_the_next(state: DialogueState) -> VisitWish:
-    """The next of several who come together comes on the same day."""
-    wish = kept(state.wish)
-    return replace(wish, day=state.wish.day, gender="", hair_long=None) if state.has_told("one_by_one") else wish
+    """The next of several who come together comes on the same day and in the same part of it."""
+    wish, old = kept(state.wish), state.wish
+    if not state.has_told("one_by_one"):
+        return wish
+    bounded = old.time is not None and old.time.at is None and not (old.time.later or old.time.earlier)
+    return replace(wish, day=old.day, time=old.time if bounded else None, gender="", hair_long=None)
 
 
 def agree(view: View) -> Move | None:

@@ -80,7 +80,8 @@ def ladder(state: DialogueState, services: tuple[ServiceId, ...], view: View) ->
     staff = tuple(s for s in wish.staff if s in allowed(services, wish, view) or len(services) > 1)
     parts = parts_for(services, wish, view, staff)
     first, last = days_of(wish, view)
-    ignore = (state.target,) if state.target is not None else ()
+    moves = state.goal not in (Goal.BOOK, Goal.WAITLIST)  # a visit just booked is taken time for the next one
+    ignore = (state.target,) if state.target is not None and moves else ()
     rungs = [Rung(Stage.AS_WISHED, _query(parts, first, last, wish.time, ignore))]
     timed = wish.time is not None
     if timed:
@@ -232,8 +233,10 @@ class Anchor:
         return days, minutes
 
     def _as_booked(self) -> time | None:
-        """A visit that is moved keeps its hour where it can."""
+        """A visit that is moved keeps its hour where it can; the next of several comes near the first."""
         state = self.view.state
+        if state.goal is Goal.BOOK and state.has_told("who_next") and state.last_plan is not None:
+            return self.view.salon.local(state.last_plan.start).time()
         booking = state.target_booking() if state.goal is Goal.RESCHEDULE else None
         return None if booking is None else self.view.salon.local(booking.start).time()
 
