@@ -105,7 +105,8 @@ class Conversation:
     scope: CompanyScope
     channel: Channel
     caller: Phone | None
-    """From the trunk or the messenger account. None: hidden or unknown."""
+    """From the trunk or the messenger account, verified by it: memory and bookings are read under it. None: hidden,
+    unknown, or only claimed (a number typed into a form)."""
     started_at: datetime
     state: DialogState = field(default_factory=DialogState)
     history: tuple[Utterance, ...] = ()
