@@ -156,6 +156,22 @@ class Inbox:
             error,
         )
 
+    async def stuck(
+        self, conn: Connection, scope: CompanyScope, thread_id: UUID, error: str, next_try_at: datetime, most: int
+    ) -> int:
+        """Everything that waits in a thread failed together; after `most` attempts it is parked. How many were."""
+        status = await conn.execute(
+            """update channel_inbox set attempts = attempts + 1, error = $3, next_try_at = $4,
+                   state = case when attempts + 1 >= $5 then 'parked' else state end
+               where company_id = $1 and thread_id = $2 and state = 'waiting'""",
+            scope.company_id,
+            thread_id,
+            error,
+            next_try_at,
+            most,
+        )
+        return int(status.split()[-1])
+
     async def parked(self, conn: Connection, scope: CompanyScope) -> "list[asyncpg.Record]":
         """Newest first: event_id, account_id, thread_id, kind, at, attempts, error."""
         return await conn.fetch(

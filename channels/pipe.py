@@ -80,7 +80,12 @@ class Reader:
         return bool(found)
 
     async def step(self, scope: CompanyScope, thread_id: UUID, woken: asyncio.Event) -> float | None:
-        taken = await self._taken_in(scope, thread_id)
+        try:
+            taken = await self._taken_in(scope, thread_id)
+        except AppError:
+            raise
+        except Exception as error:  # a fault of ours: it must neither lose the events nor be tried for ever
+            return await self._stuck(scope, thread_id, error)
         if taken is None or not taken.items:
             return taken.again_s if taken is not None else None
         opened = await self._accounts.of(scope, taken.thread.account_id)
@@ -154,6 +159,15 @@ class Reader:
         if final and self._metrics:
             self._metrics.channel_parked_total.labels(opened.channel.value, "in").inc()
         return None if final else pause_s
+
+    async def _stuck(self, scope: CompanyScope, thread_id: UUID, error: Exception) -> float:
+        name = type(error).__name__
+        log.error("thread_not_taken_in", thread=str(thread_id), error=name, exc_info=error)
+        pause_s = backoff_s(2, first_s=self._timings.first_retry_s, most_s=self._timings.longest_retry_s)
+        until = self._clock.now() + timedelta(seconds=pause_s)
+        async with self._database.company(scope) as conn:
+            await self._inbox.stuck(conn, scope, thread_id, name, until, self._timings.attempts)
+        return pause_s
 
     # --- small courtesies that may fail ----------------------------------------------------------------------------
 

@@ -122,6 +122,10 @@ class TakingIn:
         lasts = timedelta(seconds=self._timings.conversation_s)
         if thread.conversation_id is not None and thread.active_at is not None and now - thread.active_at < lasts:
             return thread.conversation_id
+        if thread.conversation_id is not None:
+            await self._conversations.end_in(
+                conn, scope, thread.conversation_id, ended_at=thread.active_at or now, reason="quiet"
+            )
         conversation_id = new_conversation_id()
         persons = [row.event.person for row in spoken if isinstance(row.event, MessageReceived)]
         phone = next((p.phone for p in reversed(persons) if p.phone is not None), thread.phone)

@@ -140,6 +140,19 @@ class ConversationStore:
             reason,
         )
 
+    async def end_in(
+        self, conn: Connection, scope: CompanyScope, conversation_id: ConversationId, *, ended_at: datetime, reason: str
+    ) -> None:
+        """As `end`, in the caller's transaction. A conversation that was erased meanwhile is no error."""
+        await conn.execute(
+            """update conversations set ended_at = $3, end_reason = $4
+               where company_id = $1 and id = $2 and ended_at is null""",
+            scope.company_id,
+            conversation_id,
+            ended_at,
+            reason,
+        )
+
     async def set_recording(self, scope: CompanyScope, conversation_id: ConversationId, path: str | None) -> None:
         """Path inside the data folder; None once it was deleted. Raises NotFound."""
         await self._update(scope, conversation_id, "recording = $3", path)

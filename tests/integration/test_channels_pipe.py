@@ -27,6 +27,7 @@ from channels.model import (
     StaffReplied,
     ThreadMoved,
 )
+from channels.parked import Parked
 from channels.ports import Capability
 from core.errors import InvalidInput, Unavailable
 from core.outside_http import AccessDenied, OutcomeUnknown
@@ -272,8 +273,7 @@ class Slow:
 
 async def test_an_edit_before_the_answer_is_what_is_answered(patient: Stage, parrot: Parrot) -> None:
     message = said("Завтра в пять")
-    await patient.post(message)
-    await patient.post(MessageEdited("ed1", "t1", message.message_id, datetime.now(UTC), "Завтра в шесть"))
+    await patient.post(message, MessageEdited("ed1", "t1", message.message_id, datetime.now(UTC), "Завтра в шесть"))
     await patient.settled()
     assert [turn.text for turn in parrot.turns] == ["Завтра в шесть"]
     row = (await patient.rows("select text, first_text from messages where direction = 'in'"))[0]
@@ -338,6 +338,9 @@ async def test_a_conversation_ends_with_a_long_silence(stage: Stage, parrot: Par
     assert [line.text for line in second.history] == ["раз", "[words] раз", "два"]
     assert second.state.data["turns"] == 1
     assert [line.text for line in third.history] == ["три"]
+    reason = "select end_reason from conversations where id = $1"
+    assert await stage.value(reason, first.id) == "quiet"
+    assert await stage.value(reason, third.id) is None
 
 
 async def test_a_burst_that_fails_is_tried_again_and_then_shown(stage: Stage, parrot: Parrot) -> None:
@@ -356,6 +359,34 @@ async def test_a_burst_that_fails_is_tried_again_and_then_shown(stage: Stage, pa
         assert await stage.side.inbox.retry_parked(conn, stage.scope) == 1
     await stage.settled()
     assert stage.vendor.texts("t2") == ["[words] Есть время?"]
+
+
+async def test_a_fault_of_ours_in_taking_in_is_parked_and_loses_nothing(
+    stage: Stage, parrot: Parrot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(stage.side.threads), "seen", broken)
+        await stage.tell(said("Здравствуйте"))
+    care = Parked(stage.runtime.database, stage.side.inbox)
+    assert [(row.direction, row.why) for row in await care.list(stage.scope)] == [("in", "ZeroDivisionError")]
+    assert (await care.load(stage.scope, stage.stored.account.id)).parked == 1
+    assert await care.retry(stage.scope) == (1, 0)
+    await stage.settled()
+    assert [turn.text for turn in parrot.turns] == ["Здравствуйте"]
+
+
+async def test_what_was_not_sent_can_be_sent_after_the_repair(stage: Stage) -> None:
+    stage.vendor.faults.append(Refused(Refusal.BAD_MESSAGE, "400"))
+    await stage.tell(said("привет"))
+    care = Parked(stage.runtime.database, stage.side.inbox)
+    assert [(row.direction, row.why) for row in await care.list(stage.scope)] == [("out", "bad_message 400")]
+    assert await care.retry(stage.scope) == (0, 1)
+    await stage.settled()
+    assert stage.vendor.texts() == ["[words] привет"]
+    assert await _deliveries(stage) == ["sent"]
 
 
 async def test_the_first_touch_greets(stage: Stage, parrot: Parrot) -> None:
