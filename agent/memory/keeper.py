@@ -36,10 +36,11 @@ def left_off(state: DialogueState, conversation: Conversation) -> LeftOff | None
     return LeftOff(wish, state.chosen, conversation.channel.value, name, invited=state.has_told("invited"))
 
 
-def fingerprint(left: LeftOff | None, state: DialogueState) -> str:
-    """Changes when there is something to write: empty for no draft at all."""
+def fingerprint(left: LeftOff | None, state: DialogueState, kept: str) -> str:
+    """Changes when there is something to write: empty for no draft at all. `kept`: what it was before this turn; a
+    draft of this talk has taken the earlier one's place for good."""
     if left is None:
-        return EARLIER if state.left_off is not None else ""
+        return EARLIER if state.left_off is not None and kept in ("", EARLIER) else ""
     return hashlib.sha256(json.dumps(left_off_to_json(left), sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -54,7 +55,9 @@ class MemoryKeeper:
         if self._memory is None:
             return ""
         state = _state(brain)
-        return "" if state is None or conversation.caller is None else fingerprint(left_off(state, conversation), state)
+        if state is None or conversation.caller is None:
+            return ""
+        return fingerprint(left_off(state, conversation), state, str(conversation.state.data.get("kept", "")))
 
     def keep(self, conversation: Conversation, before: dict[str, Any], after: dict[str, Any]) -> None:
         """`before` and `after`: the conversation's data around an adopted turn, with `brain` and `kept` in them."""
@@ -68,7 +71,8 @@ class MemoryKeeper:
         if not changed and not booked:
             return
         previous = self._last.get(conversation.id)
-        write = self._write(self._memory, conversation, state, previous, draft=changed, booked=booked)
+        draft = changed and after.get("kept") != EARLIER
+        write = self._write(self._memory, conversation, state, previous, draft=draft, booked=booked)
         task = asyncio.create_task(write, name=f"memory-{conversation.id}")
         self._last[conversation.id] = task
         task.add_done_callback(lambda done: self._forget(conversation.id, done))
@@ -104,7 +108,7 @@ class MemoryKeeper:
                 left = left_off(state, conversation)
                 if draft and left is not None:
                     await memory.keep_draft(scope, phone, conversation.id, left)
-                elif draft and state.left_off is None:
+                elif draft:
                     await memory.drop_draft(scope, phone)
                 if booked and state.caller.phone == phone:
                     await memory.learn(scope, phone, _booked(state), state.language)

@@ -11,6 +11,7 @@ from agent.names import person_name
 from agent.policy import earlier, hints
 from agent.policy.booking import prepay_sum
 from agent.policy.moves import Ask, Move, Note, Use, View
+from agent.policy.plans import hold_keys, read_back_was_heard
 from agent.policy.services import is_child_visit, resolve
 from agent.ports import Remembered
 from agent.state import DialogueState, Goal, LeftOff, Question, ReadBack, VisitWish
@@ -133,9 +134,19 @@ def answer_to_resume(view: View) -> Move | None:
     if declines:
         after = replace(state, left_off=None, goal=Goal.NONE, wish=VisitWish(), question=Question.NONE)
         return Ask((view.say.resume_declined(),), Question.GOAL, Expect.FREE, after)
-    if view.hears(Intent.AFFIRM, Intent.CHOOSE, Intent.BOOK) or earlier.goes_on(heard.text):
-        return Note(_taken_up(view, left, agreed=True))
+    if view.hears(Intent.AFFIRM, Intent.CHOOSE, Intent.BOOK):
+        return Note(_taken_up(view, left, agreed=_was_heard(view, left)))
+    if earlier.goes_on(heard.text):
+        return Note(_taken_up(view, left, agreed=False))  # to go on is no yes to the visit: it is read back first
     return None
+
+
+def _was_heard(view: View, left: LeftOff) -> bool:
+    """The visit was named to the end: a yes to an interrupted line agrees to nothing."""
+    if left.chosen is None:
+        return False
+    keys = hold_keys(view.say.left_off(left), left.chosen, view)
+    return read_back_was_heard(replace(view, state=replace(view.state, read_back=ReadBack(Goal.BOOK, keys))))
 
 
 def _among(candidates: tuple[str, ...], wish: VisitWish) -> bool:

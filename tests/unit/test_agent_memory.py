@@ -354,6 +354,22 @@ async def test_what_was_chosen_and_is_taken_meanwhile_is_not_offered_as_free(und
     assert "12:15" not in said
 
 
+async def test_a_yes_to_an_interrupted_offer_is_read_back_first(understander: RuleUnderstander) -> None:
+    world = World(understander)
+    table = world.table(IRINA)
+    await table.start()
+    await table.says("мужская стрижка завтра в 12:15")
+    await table.turn(TurnKind.HANG_UP)
+    await world.agent.kept()
+    again = world.table(IRINA)
+    await again.start()
+    again.cut_last("Здравствуйте, Ирина! В прошлый раз")
+    said = await again.says("да")
+    assert "12:15" in said
+    assert "book" not in again.tools
+    assert "вы записаны" in await again.says("да")
+
+
 # --- nothing is promised that was not written ------------------------------------------------------------------------
 
 

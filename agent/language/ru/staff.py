@@ -79,7 +79,8 @@ class StaffMatcher:
         self._add_forms(words[0], person.id, gender, rank=0)
         for short in names.diminutives(words[0]):
             self._add_forms(short.capitalize(), person.id, gender, rank=1)
-        for full in names.full_names(words[0]):
+        # «Вера» is short for «Вероника» too, but a master listed by a full name is not called by another one
+        for full in () if lower(words[0]) in names.full() else names.full_names(words[0]):
             self._add_forms(full, person.id, gender, rank=2)
         for other in words[1:]:
             for case in _CASES:
