@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from core.errors import AppError
 
@@ -17,6 +18,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
 
 
 async def _app_error(request: Request, error: Exception) -> JSONResponse:
@@ -40,6 +42,12 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     codes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
     headers = dict(error.headers) if error.headers else None
     return _answer(error.status_code, codes.get(error.status_code, "error"), str(error.detail), headers)
+
+
+async def _gone(request: Request, _error: Exception) -> JSONResponse:
+    """Hung up before the request was read: nobody hears the answer, and it is no fault of ours."""
+    log.info("client_left", path=request.url.path)
+    return _answer(400, "client_left", "the request was broken off")
 
 
 def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
