@@ -47,4 +47,4 @@ async def _server(servers: Servers, mode: str) -> ProbeItem:
     status = read.text(ours[0], "status")
     if status == "failed":
         return ProbeItem("webhook", ProbeState.FAILED, status, _SERVER_RU)
-    return ProbeItem("webhook", ProbeState.WORKS, status)
+    return ProbeItem("webhook", ProbeState.WORKS, "" if status == "ok" else "ждёт подтверждения")
