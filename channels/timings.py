@@ -68,5 +68,7 @@ class Timings:
     inbox_kept_days: int = 14
     """Vendors repeat an event for days (Twilio's and Meta's longest is seven)."""
     parts_kept_days: int = 60
+    web_chat_kept_days: int = 180
+    """What visitors' browsers show; the salon's history is kept by its own rule."""
     upkeep_every_s: float = 6 * 3600.0
     """Partitions made ahead, old rows of the inbox dropped."""

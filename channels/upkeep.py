@@ -8,6 +8,7 @@ import structlog
 from channels.history import Months
 from channels.inbox import Inbox
 from channels.timings import Timings
+from channels.web_chat.store import forget_before
 from core.database import Database
 from core.tenancy import CompanyScope
 
@@ -33,6 +34,7 @@ class Upkeep:
                     scope.company_id,
                     now - timedelta(days=self._timings.parts_kept_days),
                 )
+                await forget_before(conn, now - timedelta(days=self._timings.web_chat_kept_days))
             parts = int(status.split()[-1])
             if rows or parts:
                 log.info("messenger_rows_pruned", inbox=rows, parts=parts)
