@@ -69,10 +69,11 @@ class WhisperDecoder:
             ) from error
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed: list[int] = []
-        dictionary = RussianWords()
-        self._second_look = (
-            SecondLook.load(folder, dictionary.exists, dictionary.forms_of) if profile.second_look else None
-        )
+        self._second_look: SecondLook | None = None
+        if profile.second_look:
+            dictionary = RussianWords()
+            dictionary.exists("да")  # loads it now, not in the first caller's turn
+            self._second_look = SecondLook.load(folder, dictionary.exists, dictionary.forms_of)
 
     def decode(self, windows: Sequence[Window], final: bool = True) -> list[Decoded]:
         """One answer a window, in order. Not final: with less care and less CPU, as a partial is."""

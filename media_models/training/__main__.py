@@ -57,7 +57,12 @@ def main() -> None:
         "--grow", type=int, nargs=2, metavar=("ENCODER", "DECODER"), help="first give the checkpoint so many layers"
     )
     parser.add_argument("--out", type=Path, help="folder of the converted model; default: WORK/model")
-    parser.add_argument("--only", choices=("corpus", "train", "convert", "evaluate"), help="one step alone")
+    parser.add_argument(
+        "--first-look-alone",
+        action="store_true",
+        help="evaluate without the second look, beam 5: what the network does",
+    )
+    parser.add_argument("--only", choices=("corpus", "train", "words", "convert", "evaluate"), help="one step alone")
     options = parser.parse_args()
 
     corpus, checkpoint = options.work / "corpus", options.work / "checkpoint.pt"
@@ -85,10 +90,16 @@ def main() -> None:
         from media_models.training.convert import convert
 
         convert(checkpoint, options.tokenizer, model)
+    if options.only in (None, "words"):
+        from media_models.training.word_model import write_word_model
+
+        model.mkdir(parents=True, exist_ok=True)
+        write_word_model(TextMixture(options.lines, _lines_of(options.agent_lines), free_phrases), model)
     if options.only in (None, "evaluate"):
         from media_models.training.evaluate import report
 
-        for name, figure in report(model, _test_sets(options)):
+        overrides = {"second_look": False, "final_beam": 5} if options.first_look_alone else {}
+        for name, figure in report(model, _test_sets(options), overrides):
             print(f"{name:52} {figure}", flush=True)
 
 
