@@ -43,10 +43,11 @@ ENVIRONMENT = "AI_ADMIN_CHANNEL_"
 @application.command("vendors")
 def list_vendors() -> None:
     """Какие мессенджеры есть и что для них нужно."""
-    table = Table("имя", "мессенджер", "что ввести", "заметка")
+    table = Table("имя", "мессенджер", "нужно", "можно", "заметка")
     for one in channels():
-        fields = ", ".join(f"{item.name}{'' if item.required else ' (не обязательно)'}" for item in one.fields)
-        table.add_row(one.channel.value, one.title, fields, one.note_ru)
+        needed = ", ".join(item.name for item in one.fields if item.required)
+        more = ", ".join(item.name for item in one.fields if not item.required)
+        table.add_row(one.channel.value, one.title, needed, more, one.note_ru)
     Console().print(table)
 
 

@@ -5,12 +5,11 @@ Texts go out plain, and as HTML only where words are bold, so that no sign of a 
 """
 
 import base64
-import html
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from channels.adapters.telegram.reading import NUMBERED, WORDS
+from channels.bold import has_bold, plain, to_html
 from channels.model import Ask, Choice, Outgoing, Part
 from channels.splitting import split_text, utf8, utf16
 
@@ -22,7 +21,6 @@ MOST_BUTTONS = 100
 _WIDEST_ROW = 32
 """Characters of all labels in one row that a telephone shows whole."""
 _MOST_IN_ROW = 4
-_TOKENS = re.compile(r"(?P<link>https?://\S+)|(?<![\w*])\*(?P<bold>[^*\s](?:[^*\n]*[^*\s])?)\*(?![\w*])")
 _SHARE = {"ru": "📱 Отправить мой номер", "en": "📱 Share my phone number"}
 
 
@@ -60,20 +58,7 @@ def _bodies(message: Outgoing, text: str, common: dict[str, Any]) -> Iterator[di
 
 
 def _formatted(text: str, name: str) -> dict[str, Any]:
-    if not any(match["bold"] for match in _TOKENS.finditer(text)):
-        return {name: text}
-    done, at = [], 0
-    for match in _TOKENS.finditer(text):
-        done.append(html.escape(text[at : match.start()], quote=False))
-        bold = match["bold"]
-        done.append(f"<b>{html.escape(bold, quote=False)}</b>" if bold else html.escape(match[0], quote=False))
-        at = match.end()
-    return {name: "".join(done) + html.escape(text[at:], quote=False), "parse_mode": "HTML"}
-
-
-def plain(text: str) -> str:
-    """As the person reads it: bold words without their stars."""
-    return _TOKENS.sub(lambda match: match["bold"] or match[0], text)
+    return {name: to_html(text), "parse_mode": "HTML"} if has_bold(text) else {name: text}
 
 
 def _with_overflow(message: Outgoing) -> str:

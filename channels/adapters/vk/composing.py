@@ -2,12 +2,12 @@
 
 import base64
 import json
-import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
 from channels.adapters.vk.reading import BUTTON, WORDS
+from channels.bold import plain
 from channels.model import Choice, Outgoing, Part
 from channels.splitting import shorten, split_text, utf16
 
@@ -18,7 +18,6 @@ INLINE, STANDARD = (10, 5), (40, 5)
 """Most buttons, most in a row (https://dev.vk.com/ru/api/bots/development/keyboard)."""
 _ROWS = {True: 6, False: 10}
 _WIDEST_ROW = 36
-_TOKENS = re.compile(r"(?P<link>https?://\S+)|(?<![\w*])\*(?P<bold>[^*\s](?:[^*\n]*[^*\s])?)\*(?![\w*])")
 
 
 def compose(message: Outgoing) -> Sequence[Part]:
@@ -39,10 +38,6 @@ def compose(message: Outgoing) -> Sequence[Part]:
     if choices:
         bodies[-1]["params"]["keyboard"] = _keyboard(choices, inline=message.meta.get("inline") is not False)
     return [Part(number, body, str(body["plain"])) for number, body in enumerate(bodies)]
-
-
-def plain(text: str) -> str:
-    return _TOKENS.sub(lambda match: match["bold"] or match[0], text)
 
 
 def random_id(marker: str) -> int:
