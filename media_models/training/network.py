@@ -17,8 +17,8 @@ class Shape:
     characters: int
     width: int = 192
     heads: int = 6
-    encoder_layers: int = 4
-    decoder_layers: int = 2
+    encoder_layers: int = 5
+    decoder_layers: int = 4
     mels: int = 80
     positions: int = 1500
     text_positions: int = 448
