@@ -81,7 +81,9 @@ class Polls:
         finally:
             for task in (renewing, polling):
                 task.cancel()
-            await asyncio.gather(renewing, polling, return_exceptions=True)
+            for result in await asyncio.gather(renewing, polling, return_exceptions=True):
+                if isinstance(result, Exception):  # no AppError: a fault of ours; the next round begins anew
+                    log.error("poll_died", channel=opened.channel.value, exc_info=result)
             await self._give_back(opened)
 
     async def _renew(self, opened: OpenAccount) -> None:

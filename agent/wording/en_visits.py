@@ -236,7 +236,11 @@ class EnglishVisits:
         return "Nothing is free in the next days. Which other day would suit you?"
 
     def ask_phone(self, *, again: bool) -> str:
-        return "Please tell me your phone number digit by digit." if again else "What is your phone number?"
+        if not again:
+            return "What is your phone number?"
+        if self.conversation.channel.spoken:
+            return "Please tell me your phone number digit by digit."
+        return "Please write your whole phone number, for example +7 916 123-45-67."
 
     def ask_rest_of_phone(self, digits: str) -> str:
         return f"{digits}, and then?"

@@ -30,9 +30,11 @@ class RussianPeople(RussianMemory):
         return f"Мне очень жаль, что так вышло. Передам администратору, с вами свяжутся {self._hour(due)}."
 
     def way_out(self, *, admin_now: bool) -> str:
+        spoken = self.conversation.channel.spoken
+        say, then = ("скажите", "соединю") if spoken else ("напишите", "позову его")
         if admin_now:
-            return "Если удобнее, скажите «администратор», и я соединю."
-        return "Если удобнее, скажите «администратор», и я передам вашу просьбу."
+            return f"Если удобнее, {say} «администратор», и я {then}."
+        return f"Если удобнее, {say} «администратор», и я передам вашу просьбу."
 
     def stuck_transfer(self) -> tuple[str, ...]:
         return ("Боюсь ошибиться, поэтому соединяю с администратором.",)

@@ -300,7 +300,11 @@ class RussianVisits:
         return "Свободного времени в ближайшие дни нет. Назовите, пожалуйста, другой день."
 
     def ask_phone(self, *, again: bool) -> str:
-        return "Продиктуйте, пожалуйста, номер телефона по цифрам." if again else "Подскажите ваш номер телефона."
+        if not again:
+            return "Подскажите ваш номер телефона."
+        if self.conversation.channel.spoken:
+            return "Продиктуйте, пожалуйста, номер телефона по цифрам."
+        return "Напишите, пожалуйста, номер телефона целиком, например 8 916 123-45-67."
 
     def ask_rest_of_phone(self, digits: str) -> str:
         return f"{digits}, и дальше?"
