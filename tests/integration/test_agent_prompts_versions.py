@@ -395,7 +395,7 @@ async def api(desk: PromptDesk, feedback: FeedbackDesk, company: CompanyScope) -
     install_error_handlers(app)
     app.include_router(prompt_feedback_router(scope_of, feedback), prefix="/api/v1")
     app.include_router(prompts_router(scope_of, desk), prefix="/api/v1")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1") as client:
         yield client
 
 
