@@ -5,47 +5,23 @@ import base64
 import re
 from datetime import UTC, datetime
 
+from tests.simulators.email.line_server import LineServer
 from tests.simulators.email.store import Folder, MailStore
 
 _CAPABILITIES = "IMAP4rev1 IDLE SPECIAL-USE"
 
 
-class ImapServer:
-    """Serves on 127.0.0.1. `without_idle`: an old server. `cut`: closes every connection at its next command."""
+class ImapServer(LineServer):
+    """`without_idle`: an old server. `cut`: closes every connection at its next command."""
 
     def __init__(self, store: MailStore, *, without_idle: bool = False) -> None:
+        super().__init__()
         self._store = store
         self._idle = not without_idle
         self.cut = False
-        self.sessions = 0
-        self.problems: list[str] = []
-        """What clients did wrong."""
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        if self._server:
-            self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        self.sessions += 1
-        try:
-            await _Session(self, self._store, self._idle, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _Session(self, self._store, self._idle, reader, writer).run()
 
 
 class _Session:

@@ -5,6 +5,7 @@ import base64
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 
+from tests.simulators.email.line_server import LineServer
 from tests.simulators.email.store import MailStore
 
 
@@ -24,38 +25,13 @@ class SmtpFaults:
     refuse_connection: bool = False
 
 
-class SmtpServer:
+class SmtpServer(LineServer):
     def __init__(self, store: MailStore) -> None:
+        super().__init__()
         self._store = store
         self.faults = SmtpFaults()
-        self.problems: list[str] = []
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def stop(self) -> None:
-        if self._server:
-            self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        try:
-            await self._talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: C901
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: C901
         def say(line: str) -> None:
             writer.write(line.encode() + b"\r\n")
 
