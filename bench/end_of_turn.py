@@ -6,7 +6,6 @@ Czech one), over a telephone line with noise. Texts come from the embedded recog
 """
 
 import argparse
-import itertools
 import json
 import os
 import pickle
@@ -17,33 +16,27 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from agent.language.understander import RuleUnderstander
-from agent.model import Expect
 from agent.understanding import Lexicon
 from core.clock import SystemClock
 from media_models.adapters.detector import GatedSileroDetector
 from media_models.engines import embedded_recognizer_folder
 from voice import timings
 from voice.completeness import UnderstoodCompleteness, timed_wait_ms
-from voice.end_of_turn.model import EndOfTurnModel, wait_for
+from voice.end_of_turn.model import EndOfTurnModel
+from voice.end_of_turn.network import Network, Numbers
 from voice.end_of_turn.prosody import ProsodyTracker
 from voice.end_of_turn.training.corpus import VoicePool, heard_turns
 from voice.end_of_turn.training.record import Heard, Scribe, Silence
 from voice.end_of_turn.training.score import Score, is_cut, score
-from voice.end_of_turn.training.turns import (
-    LONGEST_WORDS,
-    Script,
-    is_test_phrase,
-    natural_lines,
-    natural_script,
-)
+from voice.end_of_turn.training.turns import Script, book_scripts, is_test_phrase, natural_lines, natural_scripts
+from voice.end_of_turn.wording import Wording
+from voice.ports import Said
 
 HERE = Path(__file__).parent
 TURNS = HERE / "end_of_turn_turns.yaml"
@@ -54,21 +47,16 @@ BUDGETS = (0.01, 0.03, 0.05, 0.10)
 BAR_CUTS, BAR_MEAN_MS = 0.03, 500.0
 SHIFTS_MS = range(-600, 1501, 20)
 """Added to every wait of a method without a model to trace its curve."""
-EVEN_ODDS_MS, PER_LOGIT_MS = range(200, 1901, 50), range(40, 641, 60)
-"""Swept for a method with a model: the two numbers that make a wait of log odds (voice.timings)."""
+PRICES_MS = [100 * 1.08**step for step in range(76)]
+"""Swept for a method with a model: the price of a cut-off (voice.timings)."""
+
+LIVE, TRUE_WORDS = "all (live)", "all, true words"
 
 Method = Callable[[Silence], float]
 
 
 def test_scripts(renderings: int, natural: int, rng: random.Random) -> list[Script]:
-    scripts = []
-    for category, entry in yaml.safe_load(TURNS.read_text("utf-8")).items():
-        for text in entry["turns"]:
-            plain = text.replace("ё", "е")
-            scripts.append(Script(category, Expect(entry["expect"]), plain, question=category == "question"))
-    scripts *= renderings
-    lines = [line for line in natural_lines(LINES) if is_test_phrase(line[0]) and len(line[0].split()) <= LONGEST_WORDS]
-    scripts += [natural_script(*line, rng) for line in rng.sample(lines, min(natural, len(lines)))]
+    scripts = book_scripts(TURNS) * renderings + natural_scripts(natural_lines(LINES), is_test_phrase, natural, rng)
     rng.shuffle(scripts)
     return scripts
 
@@ -81,25 +69,38 @@ class Methods:
         self._reader = UnderstoodCompleteness(RuleUnderstander(), lexicon, "Europe/Moscow", SystemClock())
         self.model = EndOfTurnModel.load()
         self._live = UnderstoodCompleteness(RuleUnderstander(), lexicon, "Europe/Moscow", SystemClock(), self.model)
-        self.models = {"all (live)": self.model, "all, true words": self.model}
-        ablations = json.loads(ABLATIONS.read_text("utf-8"))
-        self._ablated = {name: EndOfTurnModel(weights, self.model.ends) for name, weights in ablations.items()}
-        self.models |= self._ablated
-
-    def logit(self, name: str, silence: Silence) -> float:
-        """Log odds of a method that has a model."""
-        said = silence.said
-        if name == "all, true words":
-            said = replace(said, text=silence.true_text, confidence=1.0)
-        return self.models[name].logit(said, self._reader.wording(said.text, said.expect))
+        self.models = {}
+        for name, networks in json.loads(ABLATIONS.read_text("utf-8")).items():
+            self.models[name] = replace(self.model, networks=[Network.from_json(one) for one in networks])
+        self.models |= {LIVE: self.model, TRUE_WORDS: self.model}
 
     def all(self) -> dict[str, Method]:
         methods: dict[str, Method] = {"timers and rules for words": self._rules}
-        for name, model in self._ablated.items():
-            methods[name] = self._by(model)
-        methods["all (live)"] = lambda silence: self._live.wait_ms(silence.said)
-        methods["all, true words"] = self._true_words
+        methods |= {name: memoized(self.priced(name)(timings.CUT_OFF_PRICE_MS)) for name in self.models}
+        # The very object that a call asks.
+        methods[LIVE] = lambda silence: self._live.wait_ms(silence.said)
         return methods
+
+    def priced(self, name: str) -> Callable[[float], Method]:
+        """A method with a model, for any price of a cut-off."""
+        model, known = self.models[name], dict[int, tuple[Numbers, Said, Wording]]()
+
+        def waits(price_ms: float) -> Method:
+            def wait_ms(silence: Silence) -> float:
+                if id(silence) not in known:
+                    said = silence.said
+                    if name == TRUE_WORDS:
+                        said = replace(said, text=silence.true_text, confidence=1.0)
+                    wording = self._reader.wording(said.text, said.expect)
+                    known[id(silence)] = model.chances(said, wording), said, wording
+                chances, said, wording = known[id(silence)]
+                if not said.text:
+                    return timings.END_OF_TURN_MS[said.expect]
+                return model.wait_for(chances, said, wording, price_ms)
+
+            return wait_ms
+
+        return waits
 
     def _rules(self, silence: Silence) -> float:
         said = silence.said
@@ -108,21 +109,9 @@ class Methods:
         wording = self._reader.wording(said.text, said.expect)
         return timed_wait_ms(said, wording.complete, wording.definite)
 
-    def _by(self, model: EndOfTurnModel) -> Method:
-        def wait_ms(silence: Silence) -> float:
-            if not silence.said.text:
-                return timings.END_OF_TURN_MS[silence.said.expect]
-            return model.wait_ms(silence.said, self._reader.wording(silence.said.text, silence.said.expect))
 
-        return wait_ms
-
-    def _true_words(self, silence: Silence) -> float:
-        said = silence.said
-        return self._live.wait_ms(replace(said, text=silence.true_text, confidence=1.0))
-
-
-def _same_wait(wait_ms: float, _: Silence) -> float:
-    return wait_ms
+def _timer(wait_ms: float) -> Method:
+    return lambda _: wait_ms
 
 
 def memoized(method: Method) -> Method:
@@ -143,15 +132,6 @@ def curve(turns: Sequence[Heard], method: Method, shifts: Sequence[int] = SHIFTS
         )
 
     return [score(turns, shifted(by_ms)) for by_ms in shifts]
-
-
-def model_curve(turns: Sequence[Heard], logit: Method) -> list[Score]:
-    known = memoized(logit)
-
-    def waits(even_odds_ms: int, per_logit_ms: int) -> Method:
-        return lambda silence: wait_for(known(silence), even_odds_ms=even_odds_ms, per_logit_ms=per_logit_ms)
-
-    return [score(turns, waits(even, per)) for even, per in itertools.product(EVEN_ODDS_MS, PER_LOGIT_MS)]
 
 
 def within(scores: Sequence[Score], budget: float) -> Score | None:
@@ -177,11 +157,13 @@ def print_curves(turns: Sequence[Heard], methods: Mapping[str, Method], made: "M
     print(f"{'':28} " + " ".join(f"{'<= ' + format(budget, '.0%'):>9}" for budget in BUDGETS))
     reached = None
     for name, method in {"silence only": lambda _: 500.0, **methods}.items():
-        modelled = name in made.models
-        scores = model_curve(turns, partial(made.logit, name)) if modelled else curve(turns, method)
+        if name in made.models:
+            scores = [score(turns, waits) for waits in map(made.priced(name), PRICES_MS)]
+        else:
+            scores = curve(turns, method)
         points = [within(scores, budget) for budget in BUDGETS]
         print(f"{name:28} " + " ".join(f"{point.mean_ms:9.0f}" if point else f"{'-':>9}" for point in points))
-        if name == "all (live)":
+        if name == LIVE:
             reached = within(scores, BAR_CUTS)
     return reached
 
@@ -267,7 +249,7 @@ def main() -> int:
     turns = _heard(options)
     methods = Methods()
     named = {name: memoized(method) for name, method in methods.all().items()}
-    live = named["all (live)"]
+    live = named[LIVE]
     pauses = score(turns, live).pauses
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python "
@@ -279,7 +261,7 @@ def main() -> int:
     print("Time from the caller's last sample to the decision in ms; pauses answered too early, turns with one, and\n"
           "those of them after which the answer is not taken back\n" + HEAD)  # fmt: skip
     for timer_ms in TIMERS_MS:
-        print(row(f"silence of {timer_ms} ms", score(turns, partial(_same_wait, timer_ms))))
+        print(row(f"silence of {timer_ms} ms", score(turns, _timer(timer_ms))))
     for name, method in named.items():
         print(row(name, score(turns, method)))
     reached = print_curves(turns, named, methods)

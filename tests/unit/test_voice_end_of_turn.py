@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -17,13 +18,17 @@ from core.errors import ConfigurationError
 from tests.simulators.virtual_time import START
 from voice import timings
 from voice.completeness import UnderstoodCompleteness
-from voice.end_of_turn.model import EndOfTurnModel, wait_for
+from voice.end_of_turn.model import SHIPPED, EndOfTurnModel
+from voice.end_of_turn.network import FARTHEST
 from voice.end_of_turn.prosody import Prosody
+from voice.end_of_turn.training.__main__ import DEV_TURNS, unseen_texts
 from voice.end_of_turn.training.fit import fit
 from voice.end_of_turn.training.record import Heard, Silence
+from voice.end_of_turn.training.rows import Rows
 from voice.end_of_turn.training.scene import PauseKind, Plan, SpokenTurn, plan_turn
 from voice.end_of_turn.training.score import is_cut, score
 from voice.end_of_turn.training.turns import Script, spoken_number, spoken_phone, training_scripts
+from voice.end_of_turn.waiting import WAITS_MS, PauseLengths, SilenceKind
 from voice.end_of_turn.wording import WordEnds
 from voice.ports import Said
 
@@ -39,7 +44,7 @@ def endings() -> UnderstoodCompleteness:
 
 def said(text: str, expect: Expect, confidence: float = 0.95) -> Said:
     """With a voice that says nothing in particular."""
-    voice = Prosody(True, 0.0, -1.0, 4.0, 5.0, 120.0, 80.0, 700.0)
+    voice = Prosody(True, -1.0, -0.4, 4.0, 1.0, 140.0, 60.0, 620.0, -1.2, 0.3, 5.0, 5.0, 180.0)
     return Said(text, confidence, expect, voice, voiced_ms=300 + 250 * len(text.split()))
 
 
@@ -66,12 +71,12 @@ def test_words_that_go_on_outlast_a_hesitation(endings: UnderstoodCompleteness, 
 @pytest.mark.parametrize(
     ("text", "expect", "at_most_ms"),
     [
-        ("да", Expect.YES_NO, timings.DEFINITE_MS),
-        ("нет спасибо", Expect.YES_NO, timings.DEFINITE_MS),
+        ("да", Expect.YES_NO, timings.DEFINITE_LONGEST_MS),
+        ("нет спасибо", Expect.YES_NO, timings.DEFINITE_LONGEST_MS),
         ("на среду", Expect.DATE_TIME, 650),
         ("завтра в три часа", Expect.DATE_TIME, 500),
         ("сколько стоит мужская стрижка", Expect.FREE, 700),
-        ("спасибо до свидания", Expect.FREE, timings.DEFINITE_MS),
+        ("спасибо до свидания", Expect.FREE, timings.DEFINITE_LONGEST_MS),
         ("восемь девятьсот двадцать шесть сто двадцать три сорок пять шестьдесят семь", Expect.PHONE, 1200),
     ],
 )
@@ -118,14 +123,94 @@ def test_every_wait_is_within_its_bounds(
     assert timings.WAIT_SHORTEST_MS <= wait_ms <= longest_ms
 
 
+LENGTHS = PauseLengths.counted([[400.0, 600.0, 900.0, 1400.0], [300.0, 500.0, 900.0], [400.0, 500.0], [240.0]])
+"""Hesitations, pauses between digits, between thoughts, and gaps of fluent speech."""
+
+
+def chances(**by_kind: float) -> np.ndarray:
+    """Of the kinds named; the rest is over."""
+    found = np.array([by_kind.get(kind.name.lower(), 0.0) for kind in SilenceKind])
+    found[0] = 1 - found.sum()
+    return found
+
+
 def test_the_surer_the_shorter() -> None:
-    waits = [wait_for(logit / 4) for logit in range(-60, 60)]
-    assert waits == sorted(waits, reverse=True)
-    assert (waits[0], waits[-1]) == (timings.WAIT_LONGEST_MS, timings.WAIT_SHORTEST_MS)
+    waits = [LENGTHS.cheapest_wait_ms(chances(hesitation=share / 50), 2000) for share in range(51)]
+    assert waits == sorted(waits)
+    assert waits[0] == timings.WAIT_SHORTEST_MS
+    assert waits[-1] == 1400, "the longest hesitation known: in its last frame nobody answers"
+
+
+def test_the_dearer_a_cut_off_the_longer_the_wait() -> None:
+    waits = [LENGTHS.cheapest_wait_ms(chances(hesitation=0.3), price_ms) for price_ms in range(0, 9000, 250)]
+    assert waits == sorted(waits)
+    assert waits[0] == timings.WAIT_SHORTEST_MS < waits[-1]
+
+
+def test_nobody_waits_longer_than_the_pauses_that_are_feared() -> None:
+    assert LENGTHS.cheapest_wait_ms(chances(between_thoughts=0.5), 20_000) == 500
+    assert LENGTHS.cheapest_wait_ms(chances(between_digits=0.5), 20_000) == 900
+    assert LENGTHS.cheapest_wait_ms(chances(gap=0.9), 20_000) == 240
+
+
+@settings(max_examples=100, deadline=None)
+@given(shares=st.lists(st.floats(0, 1), min_size=5, max_size=5), price_ms=st.floats(0, 50_000))
+def test_no_other_wait_has_a_lower_price(shares: list[float], price_ms: float) -> None:
+    given_chances = np.array(shares) / (sum(shares) or 1.0)
+
+    def price(index: int) -> float:
+        cut = float(given_chances[1:] @ LENGTHS.still_silent[:, index])
+        return float(given_chances[0] * WAITS_MS[index]) + price_ms * cut
+
+    chosen = int(np.flatnonzero(LENGTHS.cheapest_wait_ms(given_chances, price_ms) == WAITS_MS)[0])
+    assert price(chosen) <= min(price(index) for index in range(len(WAITS_MS))) + 1e-6
+
+
+def test_the_shipped_model_says_chances_and_comes_back_as_it_was(endings: UnderstoodCompleteness) -> None:
+    model = EndOfTurnModel.load()
+    asked = said("запишите меня на укладку", Expect.FREE)
+    wording = endings.wording(asked.text, asked.expect)
+    found = model.chances(asked, wording)
+    assert found.shape == (len(SilenceKind),)
+    assert float(found.sum()) == pytest.approx(1)
+    again = EndOfTurnModel.from_json(json.loads(json.dumps(model.to_json())))
+    assert np.allclose(again.chances(asked, wording), found)
+    digits = said("восемь девятьсот двадцать шесть", Expect.PHONE)
+    between = model.chances(digits, endings.wording(digits.text, digits.expect))
+    assert SilenceKind.BETWEEN_DIGITS is list(SilenceKind)[int(between.argmax())]
+
+
+def test_a_feature_far_out_of_training_moves_nothing_further() -> None:
+    network = fit([{"sign": float(done)} for done in DONE], [int(done) for done in DONE], 2, epochs=3)
+    assert np.allclose(network.chances({"sign": 1e9}), network.chances({"sign": 1e6}))
+    assert abs(network.normal(np.array([[1e9]]))).max() == FARTHEST
+
+
+@pytest.mark.parametrize("harm", ["shape", "nan", "classes", "waits", "none"])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, harm: str) -> None:
+    content = json.loads(SHIPPED.read_text("utf-8"))
+    network = content["networks"][0]
+    match harm:
+        case "shape":
+            network["first"].pop()
+        case "nan":
+            network["bias"][0] = float("nan")
+        case "classes":
+            network["bias"].pop()
+            network["second"] = [row[:-1] for row in network["second"]]
+            network["direct"] = [row[:-1] for row in network["direct"]]
+        case "waits":
+            content["still_silent"] = [row[:-1] for row in content["still_silent"]]
+        case "none":
+            content["networks"] = []
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ConfigurationError, match=r"model\.json"):
+        EndOfTurnModel.load(path)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"weights": {"one": "much"}, "word_ends": {}}', '{"weights": [], "word_ends": 1}']
+    "content", ["", "{}", "[]", '{"networks": [{"names": []}], "word_ends": {}}', '{"networks": 3, "word_ends": 1}']
 )
 def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, content: str) -> None:
     path = tmp_path / "model.json"
@@ -146,21 +231,29 @@ def test_ends_of_phrases_are_counted_by_word_pair_and_ending() -> None:
 def test_the_fit_finds_what_separates() -> None:
     rng = random.Random(5)
     rows = [{"one": 1.0, "sign": rng.gauss(2.0 if done else -2.0, 1.0), "noise": rng.gauss(0, 1)} for done in DONE]
-    weights = fit(rows, DONE)
-    assert weights["sign"] > 1.5
-    assert abs(weights["noise"]) < 0.6
-    right = sum((sum(weights[name] * value for name, value in row.items()) > 0) is done
-                for row, done in zip(rows, DONE, strict=True))  # fmt: skip
+    network = fit(rows, [int(done) for done in DONE], 2)
+    right = sum((network.chances(row)[1] > 0.5) == done for row, done in zip(rows, DONE, strict=True))
     assert right >= 0.95 * len(DONE)
+    loud = [abs(network.chances({"one": 1.0, "sign": 0.0, "noise": at})[1] - 0.5) for at in (-1.0, 1.0)]
+    assert max(loud) < 0.3, "noise alone decides little"
+
+
+def test_the_fit_finds_what_only_two_features_together_tell() -> None:
+    """A regression could not."""
+    rng = random.Random(6)
+    rows = [{"a": rng.choice((-1.0, 1.0)), "b": rng.choice((-1.0, 1.0))} for _ in range(600)]
+    kinds = [int(row["a"] * row["b"] > 0) for row in rows]
+    network = fit(rows, kinds, 2, epochs=60)
+    assert sum((network.chances(row)[1] > 0.5) == kind for row, kind in zip(rows, kinds, strict=True)) > 590
 
 
 DONE = [index % 2 == 0 for index in range(400)]
 
 
-def a_turn(*silences: tuple[int, int | None, PauseKind | None], end_ms: int = 2000) -> Heard:
+def a_turn(*silences: tuple[int, int | None, PauseKind | None], end_ms: int = 2000, words: str = "") -> Heard:
     plan = Plan(Script("free", Expect.FREE, "раз | два"), (), ())
     spoken = SpokenTurn(plan, "espeak f1", b"", end_ms, (), ())
-    met = tuple(Silence(Said("", 1.0, Expect.FREE), "", at, back, kind) for at, back, kind in silences)
+    met = tuple(Silence(Said(words, 1.0, Expect.FREE), words, at, back, kind) for at, back, kind in silences)
     return Heard(spoken, met)
 
 
@@ -187,13 +280,31 @@ def test_the_detectors_misses_do_not_count_as_patience() -> None:
 
 def test_no_text_of_the_bench_is_trained_on() -> None:
     book = yaml.safe_load(TURNS.read_text("utf-8"))
-    texts = {Script("", Expect.FREE, text).words for entry in book.values() for text in entry["turns"]}
-    scripts = training_scripts(random.Random(1), [("да", "affirm"), ("на среду", "other")], frozenset(texts))
+    texts = unseen_texts(TURNS)
+    written = {
+        Script("", Expect.FREE, text.replace("ё", "е")).words for entry in book.values() for text in entry["turns"]
+    }
+    assert texts == {text for text in written if " " in text}
+    scripts = training_scripts(random.Random(1), [("да", "affirm"), ("на среду", "other")], texts)
     drawn = {next(scripts).words for _ in range(3000)}
     assert len(drawn) > 500
     assert not drawn & texts
+    assert "да" in drawn, "one word is vocabulary"
     plain = training_scripts(random.Random(1), [("да", "affirm")], frozenset())
-    assert "да" in {next(plain).words for _ in range(3000)}, "the guard is needed"
+    assert {next(plain).words for _ in range(3000)} & texts, "the guard is needed"
+
+
+def test_turns_for_the_choice_of_constants_are_neither_trained_on_nor_tested_with() -> None:
+    chosen = unseen_texts(DEV_TURNS)
+    assert len(chosen) > 100
+    assert not chosen & unseen_texts(TURNS)
+
+
+def test_a_pause_behind_the_words_of_a_test_turn_teaches_nothing() -> None:
+    """Such a turn is never trained on: its words would only ever be seen before a pause."""
+    pauses = [a_turn((1000, 1600, PauseKind.HESITATION), (2000, None, None), words=text) for text in ("на среду", "на")]
+    ends = WordEnds(0.0, {}, {}, {})
+    assert [len(Rows([turn], ends, frozenset({"на среду"})).rows) for turn in pauses] == [1, 2]
 
 
 @pytest.mark.parametrize("seed", range(30))

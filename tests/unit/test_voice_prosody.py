@@ -67,6 +67,23 @@ def test_a_drawn_out_vowel_is_steady_and_long() -> None:
     assert plain.last_run_ms <= 160
 
 
+def test_a_held_sound_moves_little_and_its_syllable_is_long() -> None:
+    syllables = [
+        np.concatenate([glide(hz, hz * 0.8, 60), glide(hz * 2, hz, 60), np.zeros(500)]) for hz in (180, 110, 190, 130)
+    ]
+    held, lively = heard(np.concatenate([*syllables, glide(150, 150, 400)])), heard(np.concatenate(syllables))
+    assert held.movement_db < lively.movement_db
+    assert held.movement_db < held.usual_movement_db
+    assert held.syllable_ms > lively.syllable_ms + 150
+
+
+def test_the_end_is_compared_with_what_came_before_it() -> None:
+    low = heard(np.concatenate([glide(220, 220, 700), glide(150, 150, 200)]))
+    high = heard(np.concatenate([glide(150, 150, 700), glide(220, 220, 200)]))
+    assert low.step_st < -4 < 4 < high.step_st
+    assert low.height < 0.2 < 0.8 < high.height
+
+
 def test_a_voice_that_fades_is_told_from_one_that_stops() -> None:
     sound = glide(150, 150, 600)
     fading = sound * np.linspace(1, 0.1, len(sound)) ** 1.5

@@ -6,6 +6,7 @@ by the window's own autocorrelation). All windows of a decision go through one F
 the caller speaks.
 """
 
+import itertools
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _FLOOR_STEPS = 4
 """The newest 80 ms are the silence that asked for the decision: the floor."""
 _KEPT_FRAMES = 64
 """1.28 s, of which 0.12 s are the silence that asks for a decision."""
+_BAND_EDGES = [hz * _FFT // _RATE_HZ for hz in (300, 500, 700, 1000, 1400, 1900, 2600, 3400)]
+_DIP_DB = 4.0
 _LEAP_ST = 8.0
 _STEADY_ST = 0.7
 """A drawn-out «эээ» wavers less than this from window to window."""
@@ -54,6 +57,16 @@ class Prosody:
     """Voice at the end without movement of pitch: a hesitation, «эээ», is long."""
     speech_ms: float = 0.0
     """Speech in the window."""
+    step_st: float = 0.0
+    """The end against the median of what was said until 200 ms before."""
+    height: float = 0.0
+    """Of the end within the range: 0 the 10th percentile, 1 the 90th; beyond them below 0 or above 1."""
+    movement_db: float = 0.0
+    """Change of the spectrum's shape from window to window in the last 200 ms: little in a sound that is held."""
+    usual_movement_db: float = 0.0
+    """The same over the whole window."""
+    syllable_ms: float = 0.0
+    """From the last dip of loudness to the end."""
 
 
 class ProsodyTracker:
@@ -130,8 +143,16 @@ def measure(samples: NDArray[np.float32]) -> Prosody:
     voiced = np.flatnonzero((pitch > 0) & loud)
     drop = float(np.median(level[speech]) - level[speech[-3:]].mean())
     speech_ms = 20.0 * len(speech)
+    movement, usual = _movement(samples, speech)
+    syllable_ms = 20.0 * _last_syllable(level, int(speech[-1]))
     if len(voiced) < 4:
-        return Prosody(level_drop_db=drop, speech_ms=speech_ms)
+        return Prosody(
+            level_drop_db=drop,
+            speech_ms=speech_ms,
+            movement_db=movement,
+            usual_movement_db=usual,
+            syllable_ms=syllable_ms,
+        )
     semitones = 12 * np.log2(pitch[voiced] / float(np.median(pitch[voiced])))
     # A jump of most of an octave is the tracker's mistake about the harmonic, not the speaker's.
     semitones -= 12 * np.round(np.where(np.abs(semitones) > _LEAP_ST, semitones, 0.0) / 12)
@@ -140,16 +161,48 @@ def measure(samples: NDArray[np.float32]) -> Prosody:
     centred = steps_ms - steps_ms.mean()
     slope = float((centred * end).sum() / max(1.0, float((centred * centred).sum()))) * 100
     low, high = np.percentile(semitones, (10, 90))
+    last = float(np.median(semitones[-4:]))
+    earlier = semitones[voiced < voiced[-1] - 10]
     return Prosody(
         pitch_known=True,
-        end_pitch_st=_bounded(float(np.median(semitones[-4:])), 12),
+        end_pitch_st=_bounded(last, 12),
         slope_st=_bounded(slope, 8),
         range_st=_bounded(float(high - low), 18),
         level_drop_db=drop,
         last_run_ms=20.0 * _run(voiced, semitones, math.inf),
         steady_ms=20.0 * _run(voiced, semitones, _STEADY_ST),
         speech_ms=speech_ms,
+        step_st=_bounded(last - float(np.median(earlier)), 12) if len(earlier) > 2 else 0.0,
+        height=_bounded((last - low) / max(1.0, float(high - low)), 3),
+        movement_db=movement,
+        usual_movement_db=usual,
+        syllable_ms=syllable_ms,
     )
+
+
+def _movement(samples: NDArray[np.float32], speech: NDArray[np.int64]) -> tuple[float, float]:
+    """Decibels between the shapes of neighbouring spectra, in seven bands: at the end, and on the whole."""
+    windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP] * _TAPER
+    power = np.abs(np.fft.rfft(windows, _FFT, axis=1)) ** 2
+    bands = np.stack([power[:, low:high].mean(axis=1) for low, high in itertools.pairwise(_BAND_EDGES)], axis=1)
+    shape = 10 * np.log10(np.maximum(bands, 1.0))
+    shape -= shape.mean(axis=1, keepdims=True)
+    change = np.sqrt((np.diff(shape, axis=0) ** 2).mean(axis=1))
+    last = int(speech[-1])
+    usual = change[speech[speech > 0] - 1]
+    if not last or not len(usual):
+        return 0.0, 0.0
+    return float(change[max(0, last - 10) : last].mean()), float(usual.mean())
+
+
+def _last_syllable(level: NDArray[np.float32], end: int) -> int:
+    """Steps back from the end of the speech to the last dip of loudness."""
+    smooth = np.convolve(level, (0.25, 0.5, 0.25), "same")
+    top, at = smooth[end], end
+    while at > 0 and not (smooth[at] < top - _DIP_DB and at < end - 2):
+        top = max(top, smooth[at])
+        at -= 1
+    return end - at
 
 
 def _run(voiced: NDArray[np.int64], semitones: NDArray[np.float64], most_st: float) -> int:

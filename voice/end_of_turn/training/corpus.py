@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from media_models.ports import SpeechDetector
 from voice.end_of_turn.training.record import Heard, Scribe, hear
@@ -13,8 +12,6 @@ from voice.end_of_turn.training.voices import (
     FESTIVAL_TEST,
     FESTIVAL_TRAIN,
     EspeakSegments,
-    Segment,
-    Wave,
     festival_segments,
 )
 
@@ -53,18 +50,12 @@ class VoicePool:
     @staticmethod
     def _by_festival(voice: str, scripts: list[Script], rng: random.Random) -> Iterator[SpokenTurn]:
         plans = [plan_turn(script, rng) for script in scripts]
-        texts = sorted({text for plan in plans for text in plan.texts})
-        waves = festival_segments(texts, voice, rng)
-
-        def say(segment: Segment) -> Wave:
-            return waves[segment.text]
-
+        waves = festival_segments(list(dict.fromkeys(part for plan in plans for part in plan.spoken)), voice)
         for plan in plans:
-            if all(text in waves for text in plan.texts):
-                yield speak(plan, f"festival {voice}", say, rng)
+            if all(part in waves for part in plan.spoken):
+                yield speak(plan, f"festival {voice}", waves.__getitem__, rng)
 
 
 def heard_turns(spoken: Iterable[SpokenTurn], detector: SpeechDetector, scribe: Scribe) -> Iterator[Heard]:
-    """Without the audio, which nobody needs any more."""
     for turn in spoken:
-        yield replace(hear(turn, detector, scribe), turn=replace(turn, pcm=b""))
+        yield hear(turn, detector, scribe).without_sound()

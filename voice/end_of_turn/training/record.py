@@ -53,6 +53,22 @@ class Heard:
         """The detector heard no turn at all, or took the line's noise for speech to the end."""
         return not self.silences or not self.silences[-1].final
 
+    def without_sound(self) -> "Heard":
+        return replace(self, turn=replace(self.turn, pcm=b""))
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A turn behind the detector and the policy, before the recogniser: what a new recogniser need not do again."""
+
+    turn: SpokenTurn
+    begin: int
+    """Byte of the turn's audio at which the recogniser begins to hear."""
+    silences: tuple[Silence, ...]
+    """Without words."""
+    ends: tuple[int, ...]
+    """Bytes heard when each silence was met."""
+
 
 class Scribe:
     """Final texts as a recognition worker writes them, in this process and several at a time."""
@@ -78,7 +94,11 @@ class Scribe:
 
 
 def hear(turn: SpokenTurn, detector: SpeechDetector, scribe: Scribe) -> Heard:
-    """Runs the turn through the listening chain; the policy is patient beyond measure, so that every pause is met."""
+    return write_down(listen(turn, detector), scribe)
+
+
+def listen(turn: SpokenTurn, detector: SpeechDetector) -> Met:
+    """Runs the turn through detector and policy; the policy is patient beyond measure, so that every pause is met."""
     ears, tracker = detector.open_stream(RATE_HZ), ProsodyTracker(RATE_HZ)
     policy = TurnPolicy(lambda said: _NEVER_MS, tracker.read)
     policy.expect = turn.plan.script.expect
@@ -105,8 +125,14 @@ def hear(turn: SpokenTurn, detector: SpeechDetector, scribe: Scribe) -> Heard:
             waiting = None
     if waiting is not None:
         met.append(waiting)
-    texts = scribe.write(turn.pcm, begin, [end for _, end in met]) if met else []
-    return Heard(turn, tuple(_told(turn, silence, *text) for (silence, _), text in zip(met, texts, strict=True)))
+    return Met(turn, begin, tuple(silence for silence, _ in met), tuple(end for _, end in met))
+
+
+def write_down(met: Met, scribe: Scribe) -> Heard:
+    """What the recogniser makes of the turn at each of its pauses."""
+    texts = scribe.write(met.turn.pcm, met.begin, met.ends) if met.ends else []
+    told = (_told(met.turn, silence, *text) for silence, text in zip(met.silences, texts, strict=True))
+    return Heard(met.turn, tuple(told))
 
 
 def _told(turn: SpokenTurn, silence: Silence, text: str, confidence: float, decode_ms: float) -> Silence:

@@ -34,6 +34,26 @@ _LENGTHS_MS = {
 """Median, spread of the logarithm, longest. Lengths of pauses are log-normal (Campione and Véronis 2002, "A large-scale
 multilingual study of silent pause duration")."""
 _SHORTEST_MS = 300
+_SNR_DB_SHARES = {10: 0.1, 15: 0.15, 20: 0.25, 30: 0.3, 40: 0.2}
+"""One call in ten comes from a loud street, one in four from a car or a room full of people."""
+_FILLED_SHARE = 0.3
+_INNER_TONES = {
+    PauseKind.HESITATION: (0.62, 0.3, 0.08),
+    PauseKind.BETWEEN_DIGITS: (0.4, 0.45, 0.15),
+    PauseKind.BETWEEN_THOUGHTS: (0.0, 0.55, 0.45),
+}
+_AFTERTHOUGHT = (0.0, 0.4, 0.6)
+"""Shares of an unbroken flow, of the tone before a comma and of a statement's fall before a pause. Only about half of
+the places where the syntax is complete sound complete, while hardly any fall lies inside a phrase (Ford and Thompson
+1996, "Interactional units in conversation"). Who corrects himself had meant to be done."""
+_DRAWN_OUT = {
+    PauseKind.HESITATION: (0.9, 1.3, 2.2),
+    PauseKind.BETWEEN_DIGITS: (0.75, 1.2, 2.0),
+    PauseKind.BETWEEN_THOUGHTS: (0.75, 1.2, 2.0),
+}
+_DRAWN_OUT_AT_THE_END = (0.4, 1.05, 1.4)
+"""Share, least and most lengthening of the last 200 ms. A silence alone is hardly ever a hesitation: a drawn-out
+syllable or a filler comes before (Campione and Véronis 2005, "Pauses and hesitations in French spontaneous speech")."""
 
 
 def _length_ms(kind: PauseKind, rng: random.Random) -> int:
@@ -61,9 +81,9 @@ class Plan:
     """Between the segments: kind, length in milliseconds, filler or empty."""
 
     @property
-    def texts(self) -> list[str]:
-        fillers = [filler for _, _, filler in self.pauses if filler]
-        return [segment.text for segment in self.segments] + fillers
+    def spoken(self) -> list[Segment]:
+        """All that a voice is asked for."""
+        return [*self.segments, *(filler_segment(filler) for _, _, filler in self.pauses if filler)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,8 @@ class SpokenTurn:
     pauses: tuple[Pause, ...]
     words: tuple[tuple[str, int], ...]
     """Each word with the time at which it is over."""
+    snr_db: int = 0
+    """Level of the speech above the line's noise."""
 
 
 def plan_turn(script: Script, rng: random.Random) -> Plan:
@@ -106,19 +128,18 @@ def plan_turn(script: Script, rng: random.Random) -> Plan:
         kind = PauseKind.BETWEEN_DIGITS if digits else PauseKind.HESITATION
         if mark == "/":
             kind = PauseKind.BETWEEN_THOUGHTS
-        filler = rng.choice(FILLERS) if kind is PauseKind.HESITATION and rng.random() < 0.2 else ""
-        segments.append(Segment(text, following.split()[0], _inner_contour(kind, rng)))
+        filler = rng.choice(FILLERS) if kind is PauseKind.HESITATION and rng.random() < _FILLED_SHARE else ""
+        segments.append(Segment(text, following.split()[0], _inner_contour(kind, script.category, rng)))
         pauses.append((kind, _length_ms(kind, rng), filler))
         text = following
     segments.append(Segment(text, "", _final_contour(script, rng)))
     return Plan(script, tuple(segments), tuple(pauses))
 
 
-def _inner_contour(kind: PauseKind, rng: random.Random) -> Contour:
-    """One hesitation in six falls like a statement, as lists and afterthoughts do."""
-    if kind is PauseKind.BETWEEN_THOUGHTS:
-        return rng.choices((Contour.GOES_ON, Contour.FALL), (0.4, 0.6))[0]
-    return rng.choices((Contour.FLOW, Contour.GOES_ON, Contour.FALL), (0.6, 0.24, 0.16))[0]
+def _inner_contour(kind: PauseKind, category: str, rng: random.Random) -> Contour:
+    contours = (Contour.FLOW, Contour.GOES_ON, Contour.FALL)
+    unplanned = kind is PauseKind.BETWEEN_THOUGHTS and category == "correction"
+    return rng.choices(contours, _AFTERTHOUGHT if unplanned else _INNER_TONES[kind])[0]
 
 
 def _final_contour(script: Script, rng: random.Random) -> Contour:
@@ -153,8 +174,9 @@ def speak(plan: Plan, voice: str, say: Callable[[Segment], Wave], rng: random.Ra
         inner = index < len(plan.pauses)
         wave = say(segment)
         wave = wave / (float(np.abs(wave).max()) + 1e-6)
-        if rng.random() < (0.75 if inner else 0.4):
-            wave = lengthened(wave, rng.uniform(1.2, 2.0) if inner else rng.uniform(1.05, 1.4))
+        share, least, most = _DRAWN_OUT[plan.pauses[index][0]] if inner else _DRAWN_OUT_AT_THE_END
+        if rng.random() < share:
+            wave = lengthened(wave, rng.uniform(least, most))
         append(wave, segment.text)
         if not inner:
             break
@@ -167,26 +189,30 @@ def speak(plan: Plan, voice: str, say: Callable[[Segment], Wave], rng: random.Ra
         pauses.append(Pause(start_ms, start_ms + length_ms, kind))
     end_ms = at * 1000 // RATE_HZ
     parts.append(np.zeros(TAIL_MS * RATE_HZ // 1000, np.float32))
-    pcm = telephone(np.concatenate(parts), rng)
-    return SpokenTurn(plan, voice, pcm, end_ms, tuple(pauses), tuple(words))
+    snr_db = rng.choices(list(_SNR_DB_SHARES), list(_SNR_DB_SHARES.values()))[0]
+    pcm = telephone(np.concatenate(parts), snr_db, rng)
+    return SpokenTurn(plan, voice, pcm, end_ms, tuple(pauses), tuple(words), snr_db)
+
+
+def filler_segment(filler: str) -> Segment:
+    return Segment(filler, "", Contour.FLOW)
 
 
 def _filler(filler: str, say: Callable[[Segment], Wave], rng: random.Random) -> Wave:
-    wave = trimmed(say(Segment(filler, "", Contour.FLOW)))
+    wave = trimmed(say(filler_segment(filler)))
     wave = wave / (float(np.abs(wave).max()) + 1e-6) * 0.7
     wanted = rng.uniform(0.25, 0.6) * RATE_HZ
     return stretched(wave, min(3.0, wanted / max(1, len(wave))))
 
 
-def telephone(clean: Wave, rng: random.Random) -> bytes:
-    """300 to 3400 Hz, noise of 10 to 40 dB below the speech, a level of -26 to -16 dBFS, mu-law (G.711) and back."""
+def telephone(clean: Wave, snr_db: int, rng: random.Random) -> bytes:
+    """300 to 3400 Hz, noise that far below the speech, a level of -26 to -16 dBFS, mu-law (G.711) and back."""
     nrng = np.random.default_rng(rng.randrange(1 << 32))
     spoken = clean[np.abs(clean) > 0.01]
     speech_rms = float(np.sqrt((spoken**2).mean())) if len(spoken) else 0.1
     spectrum = np.fft.rfft(nrng.standard_normal(len(clean)))
     spectrum /= np.maximum(1, np.arange(len(spectrum))) ** rng.choice((0.0, 0.5))
     noise = np.fft.irfft(spectrum, len(clean))
-    snr_db = rng.choice((10, 15, 20, 30, 40))
     mixed = clean + noise / noise.std() * speech_rms * 10 ** (-snr_db / 20)
     hz = np.fft.rfftfreq(len(mixed), 1 / RATE_HZ)
     band = 1 / (1 + (250 / np.maximum(hz, 1)) ** 6) / (1 + (hz / 3500) ** 16)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,15 @@ def is_test_phrase(words: str) -> bool:
     return hashlib.sha256(words.encode()).digest()[0] < 51
 
 
+def is_dev_phrase(words: str) -> bool:
+    """A tenth is kept for the choice of models and constants."""
+    return 51 <= hashlib.sha256(words.encode()).digest()[0] < 77
+
+
+def _is_train_phrase(words: str) -> bool:
+    return not is_test_phrase(words) and not is_dev_phrase(words)
+
+
 def natural_lines(folder: Path) -> list[tuple[str, str]]:
     """(text, intent) of labelled spoken lines, in *.jsonl files. Lines that nobody can speak have no text."""
     found = []
@@ -114,6 +123,23 @@ def natural_script(text: str, intent: str, rng: random.Random) -> Script:
     return Script("natural", expect, with_pauses(text, rng), question=intent.startswith("ask"))
 
 
+def natural_scripts(
+    lines: list[tuple[str, str]], wanted: Callable[[str], bool], most: int, rng: random.Random
+) -> list[Script]:
+    """Lines of one side of the split, short enough for a turn."""
+    usable = [line for line in lines if wanted(line[0]) and len(line[0].split()) <= LONGEST_WORDS]
+    return [natural_script(*line, rng) for line in rng.sample(usable, min(most, len(usable)))]
+
+
+def book_scripts(path: Path) -> list[Script]:
+    """Turns written by hand: categories with what was asked and the texts."""
+    return [
+        Script(category, Expect(entry["expect"]), text.replace("ё", "е"), question=category == "question")
+        for category, entry in yaml.safe_load(path.read_text("utf-8")).items()
+        for text in entry["turns"]
+    ]
+
+
 _GUESSED_SHARE = 0.3
 _PHONE_SHARE = 0.06
 _NATURAL_SHARE = 0.25
@@ -124,7 +150,7 @@ def training_scripts(rng: random.Random, lines: list[tuple[str, str]], forbidden
     book = yaml.safe_load((Path(__file__).parent / "turns.yaml").read_text("utf-8"))
     slots = {name: words.split(", ") for name, words in book["slots"].items()}
     templates, shares = book["templates"], [entry["share"] for entry in book["templates"].values()]
-    usable = [line for line in lines if not is_test_phrase(line[0]) and len(line[0].split()) <= LONGEST_WORDS]
+    usable = [line for line in lines if _is_train_phrase(line[0]) and len(line[0].split()) <= LONGEST_WORDS]
     while True:
         drawn = rng.random()
         if drawn < _NATURAL_SHARE:

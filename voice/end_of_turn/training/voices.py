@@ -6,6 +6,10 @@ at the end of turns (see turns.py), and what prosody is worth here says little a
 
 import ctypes
 import random
+import shutil
+import subprocess
+import tempfile
+import wave as wave_file
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -106,8 +110,7 @@ class EspeakSegments:
         if segment.contour in (Contour.FALL, Contour.RISE):
             wave, _ = self._synthesize(segment.text + segment.contour)
             return trimmed(wave)
-        joint = ", " if segment.contour is Contour.GOES_ON else " "
-        wave, words = self._synthesize(segment.text + joint + (segment.next_word or "потом") + " вот так")
+        wave, words = self._synthesize(_joint(segment).join(_around(segment)))
         begins = [at for position, at in words if position > len(segment.text)]
         return trimmed(wave[: begins[0]] if begins else wave)
 
@@ -130,14 +133,68 @@ class EspeakSegments:
         return 0
 
 
-def festival_segments(texts: Sequence[str], voice: str, rng: random.Random) -> dict[str, Wave]:
-    """The texts that this voice could read; empty without festival."""
-    spoken = offline.festival(texts, [voice], rng)
+_FESTIVAL_VOICES = {"ru": ("voice_msu_ru_nsh_clunits", "utf-8")}
+_FESTIVAL_LIMIT_S = 1800
+
+
+def festival_segments(segments: Sequence[Segment], voice: str) -> dict[Segment, Wave]:
+    """What this voice could read, cut out of a longer phrase where the contour says so; empty without festival."""
+    if shutil.which("festival") is None:
+        return {}
+    command, encoding = _FESTIVAL_VOICES.get(voice, (f"voice_czech_{voice}", "iso-8859-2"))
     found = {}
-    for item in spoken:
-        wave = soxr.resample(item.pcm.astype(np.float32) / 32768.0, item.rate_hz, RATE_HZ)
-        found[item.text] = trimmed(wave)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [f"({command})"]
+        for number, segment in enumerate(segments):
+            # Czech voices are given phonetic spelling, and without marks of their own between the words.
+            words = [text if voice == "ru" else offline.czech_spelling(text) for text in _around(segment)]
+            text = words[0] + (f"{_joint(segment)}{words[1]}" if words[1] else segment.contour)
+            lines.append(
+                f'(set! u (SynthText "{text}"))(utt.save.wave u "{folder}/{number}.wav" \'riff)'
+                f'(utt.save.words u "{folder}/{number}.words")'
+            )
+        script = Path(folder) / "say.scm"
+        script.write_bytes("\n".join(lines).encode(encoding, "replace"))
+        subprocess.run(  # noqa: S603 (a script that we have just written)
+            ["festival", "-b", str(script)],  # noqa: S607
+            check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_FESTIVAL_LIMIT_S,
+        )  # fmt: skip
+        for number, segment in enumerate(segments):
+            wave = _festival_wave(Path(folder) / f"{number}.wav", segment)
+            if wave is not None:
+                found[segment] = wave
     return found
+
+
+def _around(segment: Segment) -> tuple[str, str]:
+    """The words of a segment, and what follows it in one breath."""
+    if segment.contour in (Contour.FALL, Contour.RISE):
+        return segment.text, ""
+    return segment.text, f"{segment.next_word or 'потом'} вот так"
+
+
+def _joint(segment: Segment) -> str:
+    return ", " if segment.contour is Contour.GOES_ON else " "
+
+
+def _festival_wave(path: Path, segment: Segment) -> Wave | None:
+    if not path.exists() or path.stat().st_size < _LEAST_BYTES:
+        return None
+    with wave_file.open(str(path)) as reader:
+        pcm = np.frombuffer(reader.readframes(reader.getnframes()), np.int16)
+        rate_hz = reader.getframerate()
+    if segment.contour not in (Contour.FALL, Contour.RISE):
+        ends_s = [
+            float(line.split()[0]) for line in path.with_suffix(".words").read_bytes().splitlines() if line != b"#"
+        ]
+        words, after = (len(text.split()) for text in _around(segment))
+        if len(ends_s) != words + after:
+            return None
+        pcm = pcm[: int(ends_s[words - 1] * rate_hz)]
+    return trimmed(soxr.resample(pcm.astype(np.float32) / 32768.0, rate_hz, RATE_HZ))
+
+
+_LEAST_BYTES = 2000
 
 
 def trimmed(wave: Wave) -> Wave:
