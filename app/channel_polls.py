@@ -18,6 +18,7 @@ from channels.accounts import StoredAccount
 from channels.adapters_open import OpenAccount
 from channels.model import AccountId
 from channels.ports import Polled
+from channels.registry import channel
 from core.errors import AppError
 from core.tenancy import CompanyScope
 
@@ -47,15 +48,18 @@ class Polls:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _wanted(self, stored: StoredAccount) -> bool:
-        """`mode` webhook or poll decides; without it: poll when nobody can call us."""
+        """`mode` webhook or poll decides; without it: poll when nobody can call us. A messenger without modes (a
+        mailbox) says by `polled` whether it is asked."""
         if not stored.on:
             return False
+        if not any(item.name == "mode" for item in channel(stored.account.channel.value).fields):
+            return True
         mode = stored.account.settings.get("mode") or ("webhook" if self._runtime.settings.public_url else "poll")
         return mode == "poll"
 
     async def _begin(self, scope: CompanyScope, stored: StoredAccount) -> None:
         opened = await self._side.opened.of(scope, stored.account.id)
-        if not hasattr(opened.adapter, "poll"):
+        if not hasattr(opened.adapter, "poll") or not getattr(opened.adapter, "polled", True):
             return
         if await self._lease(opened):
             self._tasks[opened.id] = asyncio.create_task(self._poll(opened), name=f"poll-{opened.id}")

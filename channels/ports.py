@@ -155,7 +155,8 @@ class ChannelAdapter(Protocol):
 
 
 class Polled(Protocol):
-    """Optional: an adapter that can also fetch its events (no public address needed)."""
+    """Optional: an adapter that can also fetch its events (no public address needed). One that has no setting `mode`
+    and is not always asked has a property `polled`."""
 
     def poll(self, cursor: str) -> AsyncIterator[tuple[Sequence[Event], str]]:
         """Events and the cursor to store with them, again and again; the same process stores both in one transaction

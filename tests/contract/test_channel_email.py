@@ -107,14 +107,14 @@ def answer(text: str, meta: Any = None, **more: Any) -> Outgoing:
 
 
 async def test_only_mail_from_now_on_is_read_and_each_once(provider: Provider) -> None:
-    await provider.store.deliver(letter("старое", 1))
+    provider.store.deliver(letter("старое", 1))
     adapter = provider.adapter()
     _, cursor = await batches(adapter, "", 0)
     for number in range(2, 27):
-        await provider.store.deliver(letter(f"новое {number}", number))
+        provider.store.deliver(letter(f"новое {number}", number))
     events, cursor = await batches(adapter, cursor, 25)
     assert [event.text for event in events] == [f"новое {number}" for number in range(2, 27)]
-    await provider.store.deliver(letter("последнее", 99))
+    provider.store.deliver(letter("последнее", 99))
     events, _ = await batches(adapter, cursor, 1)
     assert [event.text for event in events] == ["последнее"]
 
@@ -124,7 +124,7 @@ async def test_a_mail_that_comes_while_we_wait_is_seen_at_once(provider: Provide
     _, cursor = await batches(adapter, "", 0)
     reading = asyncio.create_task(batches(adapter, cursor, 1))
     await asyncio.sleep(0.3)
-    await provider.store.deliver(letter("Хочу на завтра"))
+    provider.store.deliver(letter("Хочу на завтра"))
     async with asyncio.timeout(10):
         events, _ = await reading
     assert isinstance(events[0], MessageReceived)
@@ -134,12 +134,12 @@ async def test_a_mail_that_comes_while_we_wait_is_seen_at_once(provider: Provide
 async def test_a_rebuilt_mailbox_gives_the_same_events(provider: Provider) -> None:
     adapter = provider.adapter()
     _, cursor = await batches(adapter, "", 0)
-    await provider.store.deliver(letter("раз", 1))
+    provider.store.deliver(letter("раз", 1))
     first, cursor = await batches(adapter, cursor, 1)
-    await provider.store.rebuild()
+    provider.store.rebuild()
     again, cursor = await batches(adapter, cursor, 1)
     assert [e.event_id for e in again] == [e.event_id for e in first]
-    await provider.store.deliver(letter("два", 2))
+    provider.store.deliver(letter("два", 2))
     events, _ = await batches(adapter, cursor, 1)
     assert [event.text for event in events] == ["два"]
 
@@ -149,9 +149,9 @@ async def test_a_person_of_the_salon_is_noticed_and_we_are_not(provider: Provide
     _, cursor = await batches(adapter, "", 0)
     (part,) = adapter.compose(answer("Здравствуйте!"))
     assert isinstance(await adapter.send(part, "m-1"), Sent)
-    await provider.store.deliver(provider.store.sent[-1][2], "Отправленные")
+    provider.store.deliver(provider.store.sent[-1][2], "Отправленные")
     human = letter("Это Ольга, сейчас решим", 7, SALON).replace(f"To: {SALON}".encode(), f"To: {ANNA}".encode())
-    await provider.store.deliver(human, "Отправленные")
+    provider.store.deliver(human, "Отправленные")
     events, _ = await batches(adapter, cursor, 1)
     assert len(events) == 1
     assert isinstance(events[0], StaffReplied)
@@ -161,7 +161,7 @@ async def test_a_person_of_the_salon_is_noticed_and_we_are_not(provider: Provide
 async def test_an_answer_stands_in_the_thread_and_says_that_a_machine_wrote_it(provider: Provider) -> None:
     adapter = provider.adapter()
     _, cursor = await batches(adapter, "", 0)
-    await provider.store.deliver(letter("Хочу на стрижку", 5, f"Анна <{ANNA}>", "References: <old@x.example>"))
+    provider.store.deliver(letter("Хочу на стрижку", 5, f"Анна <{ANNA}>", "References: <old@x.example>"))
     (event,), _ = await batches(adapter, cursor, 1)
     text = "Есть *15:00* и 16:30.\n\nАдрес: https://salon.example/map.\n.точка в начале строки"
     (part,) = adapter.compose(answer(text, event.meta, choices=(Choice("15:00"), Choice("16:30"))))
@@ -246,7 +246,7 @@ async def test_files_are_fetched_from_the_mailbox(provider: Provider) -> None:
         'Content-Disposition: attachment; filename="a.jpg"\n\n' + base64.b64encode(b"x" * 5000).decode() + "\n--b--\n"
     )
     kind = 'Content-Type: multipart/mixed; boundary="b"'
-    await provider.store.deliver(letter(body).replace(b"Content-Type: text/plain; charset=utf-8", kind.encode(), 1))
+    provider.store.deliver(letter(body).replace(b"Content-Type: text/plain; charset=utf-8", kind.encode(), 1))
     (event,), _ = await batches(adapter, cursor, 1)
     (photo,) = event.media
     assert await adapter.fetch(photo, 10_000) == b"x" * 5000
@@ -409,6 +409,6 @@ async def test_old_mail_keeps_its_own_date_for_people_and_ours_for_the_order(pro
     adapter = provider.adapter()
     _, cursor = await batches(adapter, "", 0)
     provider.store.now = lambda: datetime.now(UTC) - timedelta(minutes=5)
-    await provider.store.deliver(letter("раз"))
+    provider.store.deliver(letter("раз"))
     (event,), _ = await batches(adapter, cursor, 1)
     assert timedelta(minutes=4) < datetime.now(UTC) - event.at < timedelta(minutes=7)

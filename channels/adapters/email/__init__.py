@@ -47,6 +47,11 @@ class EmailAdapter:
         if self._inbound != "imap" and self._inbound not in webhooks.PROVIDERS:
             raise ConfigurationError(f"inbound: imap or one of {', '.join(webhooks.PROVIDERS)}")
 
+    @property
+    def polled(self) -> bool:
+        """False: a provider posts the mails to us."""
+        return self._inbound == "imap"
+
     def verify(self, request: WebhookRequest) -> None:
         key = self._account.secrets.get("inbound_key", "")
         if self._inbound == "imap" or not key:

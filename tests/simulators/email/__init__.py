@@ -2,3 +2,8 @@
 
 Strict: unknown commands, arguments in the wrong state and bare line feeds are errors, as at a real server.
 """
+
+from tests.simulators.channel.protocol import SimulatedChannel
+from tests.simulators.email.simulator import EmailSimulator
+
+SIMULATOR = SimulatedChannel("email", EmailSimulator)

@@ -114,6 +114,7 @@ class SmtpServer(LineServer):
             say("554 5.7.1 message rejected as spam")
             return True
         self._store.sent.append((sender, recipient, content))
+        self._store.on_sent(recipient, content)
         if self.faults.lost_answer:
             self.faults.lost_answer -= 1
             return False

@@ -33,9 +33,10 @@ class MailStore:
         }
         self.sent: list[tuple[str, str, bytes]] = []
         """(envelope sender, recipient, mail) of everything that SMTP took."""
+        self.on_sent: Callable[[str, bytes], None] = lambda recipient, content: None
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def deliver(self, content: bytes, folder: str = "INBOX") -> int:
+    def deliver(self, content: bytes, folder: str = "INBOX") -> int:
         """A mail arrives. Lines end with CRLF on the wire, whatever the caller wrote."""
         place = self.folders[folder]
         content = content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
@@ -43,7 +44,7 @@ class MailStore:
         place.next_uid += 1
         return place.next_uid - 1
 
-    async def rebuild(self, folder: str = "INBOX") -> None:
+    def rebuild(self, folder: str = "INBOX") -> None:
         """The provider restored the mailbox: new numbers, new UIDVALIDITY."""
         place = self.folders[folder]
         place.validity += 1
