@@ -97,8 +97,8 @@ def test_everything_can_be_hit_with_a_finger_and_nothing_is_cut(visitor: Callabl
 def test_over_the_whole_screen_focus_stays_inside(visitor: Callable[..., Any], world: ChatWorld) -> None:
     page = opened(visitor(viewport={"width": 360, "height": 740}), world)
     expect(page.get_by_role("dialog")).to_have_attribute("aria-modal", "true")
-    box = page.get_by_role("dialog").bounding_box()
-    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 360, 740)
+    whole = {"x": 0, "y": 0, "width": 360, "height": 740}
+    eventually(lambda: page.get_by_role("dialog").bounding_box() == whole, "the panel does not fill the screen", 10)
     stops = []
     for _ in range(12):
         page.keyboard.press("Tab")
