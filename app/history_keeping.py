@@ -42,7 +42,7 @@ class HistoryKeeping:
         self._clock = clock
         self._data_dir = data_dir
         self._months = months or Months(database)
-        self._retention = Retention(database, companies, clock)
+        self._retention = Retention(database, companies, clock, self._remove_recording)
         self._expired_at: datetime | None = None
 
     async def run(self) -> None:
@@ -93,9 +93,6 @@ class HistoryKeeping:
         for company in await self._companies.all():
             while True:
                 expired = await self._retention.expire(company)
-                for path in expired.recordings:
-                    for suffix in (".ogg", ".journal"):
-                        (self._data_dir / path).with_suffix(suffix).unlink(missing_ok=True)
                 if not expired.messages and not expired.timeline:
                     break
             done[company.slug] = expired
@@ -104,6 +101,10 @@ class HistoryKeeping:
         if dropped := await self._retention.drop_partitions():
             log.info("history_months_dropped", months=list(dropped))
         return done
+
+    def _remove_recording(self, path: str) -> None:
+        for suffix in (".ogg", ".journal"):
+            (self._data_dir / path).with_suffix(suffix).unlink(missing_ok=True)
 
     async def _expire_now_and_then(self) -> None:
         now = self._clock.now()

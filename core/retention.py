@@ -3,7 +3,7 @@
 Set in the company's settings: {"retention": {"messages_days": 365, …}}; what is not set keeps its default.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,14 +34,15 @@ def retention_of(settings: Mapping[str, Any]) -> dict[str, int]:
 class Expired:
     messages: int = 0
     timeline: int = 0
-    recordings: tuple[str, ...] = ()
-    """Paths inside the data folder whose files are to be deleted."""
+    recordings: int = 0
     older_left: int = 0
     """Rows past their time that are still there: 0 is the proof."""
 
 
 class Retention:
-    def __init__(self, database: Database, companies: Companies, clock: Clock) -> None:
+    def __init__(self, database: Database, companies: Companies, clock: Clock, remove: Callable[[str], None]) -> None:
+        """`remove`: deletes a recording by its path inside the data folder; one that is gone already is no error."""
+        self._remove = remove
         self._database = database
         self._companies = companies
         self._clock = clock
@@ -62,14 +63,20 @@ class Retention:
             )
             timeline = await conn.fetchval("select expire_timeline($1, $2)", old["timeline_days"], BATCH)
             recordings = await conn.fetch(
-                """update conversations set recording = null where company_id = $1 and started_at < $2
-                     and recording is not null returning (select c.recording from conversations c
-                         where c.company_id = conversations.company_id and c.id = conversations.id) as path""",
+                """select id, recording from conversations
+                   where company_id = $1 and started_at < $2 and recording is not null""",
                 scope.company_id,
                 old["recordings_days"],
             )
+            for row in recordings:  # before the row forgets where the file is: a crash in between deletes again
+                self._remove(row["recording"])
+            await conn.execute(
+                "update conversations set recording = null where company_id = $1 and id = any($2)",
+                scope.company_id,
+                [row["id"] for row in recordings],
+            )
         left = await self._older(scope, old)
-        return Expired(messages, timeline, tuple(row["path"] for row in recordings), left)
+        return Expired(messages, timeline, len(recordings), left)
 
     async def drop_partitions(self) -> Sequence[str]:
         """Whole months that no company keeps any more: dropped at once instead of row by row."""

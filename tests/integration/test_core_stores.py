@@ -194,6 +194,10 @@ async def test_health_tells_what_is_missing_in_bounded_time(database: Database, 
     await broken.aclose()
 
 
-async def test_migrating_again_changes_nothing_and_two_at_once_wait(database_url: str) -> None:
-
+async def test_migrating_again_changes_nothing_and_two_at_once_wait(database_url: str, owner: Any) -> None:
+    schema = """select table_name, column_name, data_type, column_default from information_schema.columns
+                where table_schema = 'public' order by 1, 2"""
+    before, version = await owner.fetch(schema), await owner.fetch("select * from alembic_version")
     await asyncio.gather(migrate(database_url), migrate(database_url))
+    assert await owner.fetch(schema) == before
+    assert await owner.fetch("select * from alembic_version") == version
